@@ -1,0 +1,1 @@
+"""How a suite is run: search, schedule, meter, record."""

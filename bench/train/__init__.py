@@ -1,0 +1,1 @@
+"""One trial, in plain PyTorch: neither Ray nor Optuna is imported here."""

@@ -1,0 +1,1 @@
+"""Many trials: the only importer of Ray and Optuna."""

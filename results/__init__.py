@@ -1,0 +1,1 @@
+"""So what: ledger to tables to figures to report."""

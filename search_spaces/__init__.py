@@ -1,0 +1,1 @@
+"""Over which parameters: one file a space."""

@@ -1,0 +1,1 @@
+"""What is benchmarked: suites, tasks, data sets, phantoms, families."""

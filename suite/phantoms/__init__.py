@@ -1,0 +1,1 @@
+"""Phantoms: one generator a data set, writing its real on-disk format."""
