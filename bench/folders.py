@@ -1,9 +1,14 @@
-"""Where things lie that no run owns."""
+"""What no run owns: where caches lie, and the seeds of what all runs share."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+PHANTOM_SEED = 0
+"""Phantoms belong to the project, not to a run: every run at one scale reads the same."""
+SPLIT_SEED = 0
+"""Splits belong to the task, not to a run: runs with other seeds stay comparable."""
 
 
 def cache_root() -> Path:

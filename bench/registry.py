@@ -73,7 +73,7 @@ def load_plugin(path: Path) -> Family:
         spec.loader.exec_module(module)
     except Exception as error:
         raise UserError(f"plug-in {path} cannot be loaded: {_one_line(error)}") from error
-    family = _take(module, "FAMILY", Family, path.stem)
+    family: Family | str = _take(module, "FAMILY", Family, path.stem)
     if isinstance(family, str):
         raise UserError(f"plug-in {path}: {family}")
     if path.stem in _shelf("suite.families", "family", "FAMILY", Family).items:

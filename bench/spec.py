@@ -539,4 +539,3 @@ def _scalar(text: str) -> Scalar:
         except ValueError:
             continue
     return text
-

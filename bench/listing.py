@@ -1,0 +1,153 @@
+"""What `bench list` shows: plain rows, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import registry, suites
+from bench.errors import UserError
+from bench.spec import unknown
+
+Row = dict[str, Any]
+
+
+def rows(what: str) -> list[Row]:
+    """The rows of one list. UserError for a list that there is not."""
+    if what not in LISTS:
+        raise UserError(unknown("list", what, LISTS))
+    return LISTS[what]()
+
+
+def show(what: str, found: list[Row], console: Console) -> None:
+    """Print rows as a table; files that cannot be loaded come last, named with their error."""
+    if not found:
+        console.print(f"no {what}", markup=False)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    sound = [row for row in found if "error" not in row]
+    for heading in sound[0] if sound else ():
+        table.add_column(heading, overflow="fold")
+    for row in sound:
+        table.add_row(*(_cell(value) for value in row.values()))
+    console.print(table)
+    for row in found:
+        if "error" in row:
+            console.print(f"{row['id']} cannot be loaded: {row['error']}", markup=False)
+
+
+def _cell(value: Any) -> str:
+    from rich.markup import escape
+
+    return escape(", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+
+
+def _suites() -> list[Row]:
+    return [_suite(name) for name in suites.names()]
+
+
+def _suite(name: str) -> Row:
+    try:
+        file = suites.read(name)
+    except UserError as error:
+        return {"id": name, "error": str(error)}
+    return {"id": name, "title": file.title, "tasks": file.tasks, "scales": file.scales}
+
+
+def _shelf(shelf: registry.Shelf, row: Callable[[Any], Row]) -> list[Row]:
+    sound = [{"id": id, **row(item)} for id, item in sorted(shelf.items.items())]
+    return sound + [{"id": id, "error": error} for id, error in sorted(shelf.broken.items())]
+
+
+def _tasks() -> list[Row]:
+    return _shelf(
+        registry.tasks(),
+        lambda task: {
+            "title": task.title,
+            "data set": task.dataset,
+            "kind": task.kind,
+            "classes": list(task.classes),
+            "primary": task.primary,
+            "margin": task.margin,
+            "options": [f"{name}={value}" for name, value in task.options.items()],
+        },
+    )
+
+
+def _families() -> list[Row]:
+    return _shelf(
+        registry.families(),
+        lambda family: {
+            "title": family.title,
+            "kinds": sorted(family.kinds),
+            "architectures": list(family.architectures),
+            "own parameters": list(family.options),
+            "space": family.space,
+        },
+    )
+
+
+def _spaces() -> list[Row]:
+    def row(space: Any) -> Row:
+        return {"parameters": [_parameter(name, item) for name, item in space.canonical().items()]}
+
+    return _shelf(registry.spaces(), row)
+
+
+def _parameter(name: str, item: dict[str, Any]) -> str:
+    if item["type"] == "choice":
+        text = f"{name} in {'|'.join(map(str, item['values']))}"
+    else:
+        text = f"{name} in [{item['low']:g}, {item['high']:g}]{' log' if item['log'] else ''}"
+    conditions = " and ".join(f"{k}={v}" for k, v in (item["when"] or {}).items())
+    return f"{text} when {conditions}" if conditions else text
+
+
+def _datasets() -> list[Row]:
+    return _shelf(
+        registry.datasets(),
+        lambda dataset: {
+            "title": dataset.title,
+            "layout": dataset.layout,
+            "patients known": dataset.groups,
+            "phantom": "yes" if dataset.id in registry.phantoms().items else "no",
+        },
+    )
+
+
+def _runs() -> list[Row]:
+    from bench import runs
+    from bench.ledger import fold, read
+
+    found: list[Row] = []
+    for folder in runs.all_runs():
+        try:
+            _, file = runs.load(folder.path)
+            state = fold(read(folder.ledger)) if folder.ledger.exists() else None
+        except UserError as error:
+            found.append({"id": str(folder.path), "error": str(error)})
+            continue
+        finished = state.finished["state"] if state and state.finished else "unfinished"
+        found.append(
+            {
+                "id": str(folder.path),
+                "suite": file.suite.id,
+                "scale": file.suite.scale,
+                "data": "phantom" if file.phantom else "real",
+                "state": finished,
+            }
+        )
+    return found
+
+
+LISTS: dict[str, Callable[[], list[Row]]] = {
+    "suites": _suites,
+    "tasks": _tasks,
+    "families": _families,
+    "spaces": _spaces,
+    "datasets": _datasets,
+    "runs": _runs,
+}

@@ -1,0 +1,158 @@
+"""A run's folder: `run.json`, written once, and where the other files lie."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from bench import registry
+from bench.errors import UserError
+from bench.spec import Space, Study, Suite, Task
+
+VERSION = 1
+ROOT = Path("runs")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run."""
+
+    path: Path
+
+    @property
+    def run_file(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def ledger(self) -> Path:
+        return self.path / "ledger.jsonl"
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / "predictions"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFile:
+    """What `run.json` says: the resolved suite, the plan, the data and the provenance."""
+
+    suite: Suite
+    studies: tuple[Study, ...]
+    data: Mapping[str, Mapping[str, Any]]
+    """By task: data set, raw folder, fingerprints, phantom or not, split sizes."""
+    phantom: bool
+
+
+def new_folder(suite: Suite, wanted: Path | None) -> RunFolder:
+    """The folder of a new run. Raises UserError where one lies there already."""
+    if wanted is not None:
+        if (wanted / "run.json").exists() or (wanted / "ledger.jsonl").exists():
+            raise UserError(
+                f"{wanted} is a run already: go on with `bench resume {wanted}`, or name another"
+            )
+        return RunFolder(wanted)
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    names = [f"{suite.id}-{stamp}", *(f"{suite.id}-{stamp}-{n}" for n in range(2, 100))]
+    return RunFolder(next(ROOT / name for name in names if not (ROOT / name).exists()))
+
+
+def write(
+    folder: RunFolder,
+    *,
+    suite: Suite,
+    studies: Sequence[Study],
+    data: Mapping[str, Mapping[str, Any]],
+    provenance: Mapping[str, Any],
+    notes: Sequence[str] = (),
+) -> None:
+    """Write `run.json`, whole or not at all."""
+    tasks: dict[str, Task] = {name: registry.tasks().get(name) for name in suite.tasks}
+    content = {
+        "v": VERSION,
+        "run": folder.path.resolve().name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "phantom": any(entry["phantom"] for entry in data.values()),
+        "scale": suite.scale,
+        "suite": asdict(suite),
+        "studies": [asdict(study) for study in studies],
+        "tasks": {name: _describe(task) for name, task in tasks.items()},
+        "data": data,
+        "provenance": provenance,
+        "notes": list(notes),
+    }
+    folder.path.mkdir(parents=True, exist_ok=True)
+    partial = folder.path / ".run.json.partial"
+    partial.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+    partial.replace(folder.run_file)
+
+
+def _describe(task: Task) -> dict[str, Any]:
+    return {
+        "title": task.title,
+        "kind": task.kind,
+        "classes": list(task.classes),
+        "primary": task.primary,
+        "margin": task.margin,
+        "metrics": list(task.metrics),
+        "dataset": task.dataset,
+        "groups_known": registry.datasets().get(task.dataset).groups,
+    }
+
+
+def load(path: Path) -> tuple[RunFolder, RunFile]:
+    """Read a run's `run.json`.
+
+    Raises UserError where there is none, where a newer version wrote it, or where the spaces of
+    its families are no longer those that the run began with.
+    """
+    folder = RunFolder(path)
+    try:
+        content = json.loads(folder.run_file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is no run: it has no run.json; see `bench list runs`") from None
+    except ValueError as error:
+        raise UserError(f"{folder.run_file} is not valid JSON: {error}") from None
+    if content["v"] > VERSION:
+        raise UserError(
+            f"{folder.run_file} has record version {content['v']}, this tunebench reads up to "
+            f"{VERSION}: update tunebench"
+        )
+    return folder, RunFile(
+        suite=TypeAdapter(Suite).validate_python(content["suite"]),
+        studies=tuple(TypeAdapter(Study).validate_python(s) for s in content["studies"]),
+        data=content["data"],
+        phantom=content["phantom"],
+    )
+
+
+def spaces_of(studies: Sequence[Study]) -> dict[str, Space]:
+    """Each family's space; UserError where it is not the one that its studies were planned with."""
+    spaces: dict[str, Space] = {}
+    for study in studies:
+        family = study.entrant.family
+        space = spaces[family] = registry.space_of(registry.families().get(family))
+        if json.dumps(space.canonical()) != json.dumps(study.space):
+            raise UserError(
+                f"the space of family {family} is not the one that {study.id} was planned with: "
+                "resume with the code that the run began with, or begin a new run"
+            )
+    return spaces
+
+
+def all_runs(root: Path = ROOT) -> list[RunFolder]:
+    """The runs below a folder, oldest first by name."""
+    return [RunFolder(path.parent) for path in sorted(root.glob("*/run.json"))]

@@ -1,0 +1,328 @@
+"""suite/*.toml to `Suite`: every mistake of a file is reported at once, each with its key."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from bench import registry
+from bench.errors import UserError
+from bench.spec import Entrant, Family, Replicates, Scalar, Search, Suite, Task, unknown
+
+FOLDER = Path(__file__).resolve().parent.parent / "suite"
+SCALES = ("demo", "small", "full")
+ANALYSES = ("mean_difference",)
+_TOP = frozenset(
+    {"title", "tasks", "primary", "seed", "entrants", "search", "replicates", "options"}
+    | {"phantom_cases", "scales"}
+)
+_Section = TypeVar("_Section", Search, Replicates, Entrant)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteFile:
+    """A suite's file, read but not resolved to a scale."""
+
+    id: str
+    path: Path
+    table: Mapping[str, Any]
+
+    @property
+    def title(self) -> str:
+        return str(self.table.get("title", self.id))
+
+    @property
+    def tasks(self) -> list[str]:
+        return [str(task) for task in self.table.get("tasks", [])]
+
+    @property
+    def scales(self) -> list[str]:
+        """The scales that the file names, and `full`, which needs no table of its own."""
+        named = self.table.get("scales", {})
+        return [scale for scale in SCALES if scale in named or scale == "full"]
+
+
+def names() -> list[str]:
+    """Ids of all suites: the names of the files in `suite/`."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def read(name: str) -> SuiteFile:
+    """A suite by its id, or by the path of a TOML file. UserError where there is none."""
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if name.endswith(".toml"):
+            raise UserError(f"no suite file at {path}") from None
+        raise UserError(unknown("suite", name, names())) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path.name} is not valid TOML: {error}") from None
+    return SuiteFile(id=path.stem, path=path, table=table)
+
+
+def resolve(
+    file: SuiteFile,
+    *,
+    scale: str,
+    seed: int | None = None,
+    tasks: Sequence[str] | None = None,
+    entrants: Sequence[str] | None = None,
+    settings: Mapping[str, Scalar] | None = None,
+) -> Suite:
+    """The suite at one scale, narrowed to some tasks and entrants, with settings on top.
+
+    Raises UserError with every mistake of the file, each with its key.
+    """
+    reader = _Reader(file.table)
+    suite = reader.suite(file.id, scale, seed=seed, settings=settings or {})
+    if reader.mistakes:
+        raise UserError.of(reader.mistakes, heading=f"suite {file.id} ({file.path.name})")
+    assert suite is not None
+    return _narrow(suite, tasks, entrants)
+
+
+def families_for(suite: Suite, task: Task) -> list[Entrant]:
+    """The suite's entrants that enter this task."""
+    return [
+        entrant
+        for entrant in suite.entrants
+        if (entrant.tasks is None or task.id in entrant.tasks)
+        and task.kind in registry.families().get(entrant.family).kinds
+    ]
+
+
+def _narrow(suite: Suite, tasks: Sequence[str] | None, entrants: Sequence[str] | None) -> Suite:
+    labels = {entrant.label: entrant for entrant in suite.entrants}
+    groups = {entrant.family for entrant in suite.entrants}
+    mistakes = [
+        unknown("task of this suite", t, suite.tasks) for t in tasks or [] if t not in suite.tasks
+    ]
+    mistakes += [
+        unknown("entrant of this suite", name, labels)
+        for name in entrants or []
+        if name not in labels and name not in groups
+    ]
+    if mistakes:
+        raise UserError.of(mistakes, heading=f"suite {suite.id}")
+    if tasks:
+        suite = replace(suite, tasks=tuple(task for task in suite.tasks if task in tasks))
+    if entrants:
+        chosen = tuple(e for e in suite.entrants if e.label in entrants or e.family in entrants)
+        suite = replace(suite, entrants=chosen)
+    return suite
+
+
+@dataclass
+class _Reader:
+    """Reads one file's table and gathers its mistakes."""
+
+    table: Mapping[str, Any]
+    mistakes: list[str] = field(default_factory=list)
+
+    def suite(
+        self, id: str, scale: str, *, seed: int | None, settings: Mapping[str, Scalar]
+    ) -> Suite | None:
+        self._known("key", self.table, _TOP)
+        scales = self._mapping("scales")
+        self._known("scale", scales, SCALES, prefix="scales.")
+        tasks = self._tasks()
+        sections = self._sections(tasks, scales, scale, settings)
+        search = self._section(Search, "search", sections["search"])
+        replicates = self._section(Replicates, "replicates", sections["replicates"])
+        entrants = self._entrants(tasks)
+        primary = self.table.get("primary", ANALYSES[0])
+        if primary not in ANALYSES:
+            self.mistakes.append(f"primary: {unknown('analysis', primary, ANALYSES)}")
+        if not isinstance(self.table.get("title"), str):
+            self.mistakes.append("title: a suite needs a title")
+        if self.mistakes or search is None or replicates is None:
+            return None
+        return Suite(
+            id=id,
+            title=self.table["title"],
+            scale=scale,
+            seed=self.table.get("seed", 0) if seed is None else seed,
+            tasks=tuple(tasks),
+            entrants=entrants,
+            search=search,
+            replicates=replicates,
+            options={task: sections[f"options.{task}"] for task in tasks},
+            phantom_cases=sections["phantom_cases"],
+            primary=primary,
+        )
+
+    def _tasks(self) -> dict[str, Task]:
+        listed = self.table.get("tasks")
+        if not isinstance(listed, list) or not listed:
+            self.mistakes.append("tasks: a suite needs a list of one or more tasks")
+            return {}
+        found = {}
+        for name in listed:
+            try:
+                found[name] = registry.tasks().get(name)
+            except UserError as error:
+                self.mistakes.append(f"tasks: {error}")
+        return found
+
+    def _sections(
+        self,
+        tasks: Mapping[str, Task],
+        scales: Mapping[str, Any],
+        scale: str,
+        settings: Mapping[str, Scalar],
+    ) -> dict[str, dict[str, Any]]:
+        """The tables after the scale's and then the command line's flat keys were laid over."""
+        options = self._mapping("options")
+        shared = {key: value for key, value in options.items() if not isinstance(value, dict)}
+        own = {key: value for key, value in options.items() if isinstance(value, dict)}
+        self._known("task of this suite", own, tasks, prefix="options.")
+        known_options = {name for task in tasks.values() for name in task.options}
+        self._known("task option", shared, known_options, prefix="options.")
+        sections: dict[str, dict[str, Any]] = {
+            "search": dict(self._mapping("search")),
+            "replicates": dict(self._mapping("replicates")),
+            "phantom_cases": dict(self._mapping("phantom_cases")),
+        }
+        for name, task in tasks.items():
+            mine = {key: value for key, value in shared.items() if key in task.options}
+            sections[f"options.{name}"] = {**task.options, **mine, **own.get(name, {})}
+            self._known("task option", own.get(name, {}), task.options, prefix=f"options.{name}.")
+        for key, overlay in scales.items():
+            if not isinstance(overlay, dict):
+                self.mistakes.append(f"scales.{key} must be a table, got {overlay!r}")
+            elif key == scale:
+                self._lay_over(sections, overlay, tasks, known_options, f"scales.{key}.")
+            else:  # checked all the same, so that a mistake shows at any scale
+                scratch = {name: dict(section) for name, section in sections.items()}
+                self._lay_over(scratch, overlay, tasks, known_options, f"scales.{key}.")
+        if scale not in scales and scale != "full":
+            self.mistakes.append(f"--scale: {unknown('scale', scale, [*scales, 'full'])}")
+        self._lay_over(sections, settings, tasks, known_options, "--set ")
+        for name, task in tasks.items():
+            self._option_types(task, sections[f"options.{name}"])
+        self._known(
+            "data set of this suite",
+            sections["phantom_cases"],
+            {task.dataset for task in tasks.values()},
+            prefix="phantom_cases.",
+        )
+        return sections
+
+    def _lay_over(
+        self,
+        sections: dict[str, dict[str, Any]],
+        overlay: Mapping[str, Any],
+        tasks: Mapping[str, Task],
+        known_options: set[str],
+        where: str,
+    ) -> None:
+        homes = {name: "search" for name in _field_names(Search)}
+        homes |= {name: "replicates" for name in _field_names(Replicates)}
+        for key, value in overlay.items():
+            if key == "phantom_cases" and isinstance(value, dict):
+                sections["phantom_cases"] |= value
+            elif key in homes:
+                sections[homes[key]][key] = value
+            elif key in known_options:
+                for name, task in tasks.items():
+                    if key in task.options:
+                        sections[f"options.{name}"][key] = value
+            else:
+                known = [*homes, *known_options, "phantom_cases"]
+                self.mistakes.append(f"{where}{key}: {unknown('key', key, known)}")
+
+    def _option_types(self, task: Task, options: Mapping[str, Any]) -> None:
+        for name, value in options.items():
+            if name not in task.options:
+                continue
+            kind = type(task.options[name])
+            fits = isinstance(value, (int, float) if kind is float else kind)
+            if not fits or isinstance(value, bool) != (kind is bool):
+                self.mistakes.append(
+                    f"options.{task.id}.{name} takes a {kind.__name__}, got {value!r}"
+                )
+
+    def _entrants(self, tasks: Mapping[str, Task]) -> tuple[Entrant, ...]:
+        listed = self.table.get("entrants")
+        if not isinstance(listed, list) or not listed:
+            self.mistakes.append("entrants: a suite needs one or more [[entrants]]")
+            return ()
+        found: list[Entrant] = []
+        for number, raw in enumerate(listed, 1):
+            where = f"entrants[{number}]"
+            entrant = self._section(Entrant, where, raw)
+            if entrant is None:
+                continue
+            if any(entrant.label == other.label for other in found):
+                self.mistakes.append(f"{where}: label {entrant.label!r} is taken: labels are names")
+            self._check_entrant(where, entrant, tasks)
+            found.append(entrant)
+        return tuple(found)
+
+    def _check_entrant(self, where: str, entrant: Entrant, tasks: Mapping[str, Task]) -> None:
+        where = f"{where} ({entrant.label})"
+        try:
+            family: Family = registry.families().get(entrant.family)
+            space = registry.space_of(family)
+        except UserError as error:
+            self.mistakes.append(f"{where}: {error}")
+            return
+        self.mistakes += [f"{where}: pin: {mistake}" for mistake in space.mistakes(entrant.pin)]
+        for name in entrant.tasks or ():
+            if name not in tasks:
+                self.mistakes.append(f"{where}: {unknown('task of this suite', name, tasks)}")
+            elif tasks[name].kind not in family.kinds:
+                self.mistakes.append(
+                    f"{where}: family {family.id} takes {', '.join(sorted(family.kinds))}, "
+                    f"task {name} is {tasks[name].kind}"
+                )
+        if not entrant.tasks and not any(t.kind in family.kinds for t in tasks.values()):
+            self.mistakes.append(f"{where}: family {family.id} can take none of the suite's tasks")
+
+    def _section(self, kind: type[_Section], where: str, raw: object) -> _Section | None:
+        try:
+            return TypeAdapter(kind).validate_json(json.dumps(raw), strict=True)
+        except ValidationError as error:
+            for detail in error.errors():
+                self.mistakes.append(_sentence(where, detail, _field_names(kind)))
+            return None
+
+    def _known(
+        self, noun: str, keys: Iterable[str], known: Iterable[str], *, prefix: str = ""
+    ) -> None:
+        known = list(known)
+        self.mistakes += [f"{prefix}{k}: {unknown(noun, k, known)}" for k in keys if k not in known]
+
+    def _mapping(self, key: str) -> Mapping[str, Any]:
+        value = self.table.get(key, {})
+        if not isinstance(value, dict):
+            self.mistakes.append(f"{key} must be a table, got {value!r}")
+            return {}
+        return value
+
+
+def _field_names(kind: type) -> list[str]:
+    return [item.name for item in fields(kind)]
+
+
+def _sentence(where: str, detail: Any, known: Sequence[str]) -> str:
+    """One mistake that pydantic found, in our words."""
+    key = ".".join(map(str, detail["loc"]))
+    path = f"{where}.{key}" if key else where
+    match detail["type"]:
+        case "unexpected_keyword_argument":
+            return f"{path}: {unknown('key', key, known)}"
+        case "missing" | "missing_keyword_only_argument":
+            return f"{path}: is needed"
+        case "value_error":
+            return f"{path}: {detail['ctx']['error']}"
+        case _:
+            message = detail["msg"].removeprefix("Input ").rstrip(".")
+            return f"{path}: {message}, got {detail['input']!r}"

@@ -1,0 +1,109 @@
+"""Optimizer, learning-rate schedule and loss of a configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bench.errors import UserError
+from bench.spec import Config
+
+FUSED = ("adamw", "sgd")
+
+
+def has_sparse_gradients(model: nn.Module) -> bool:
+    """Whether the model looks vectors up in tables whose gradients hold the used rows only."""
+    return any(getattr(module, "sparse", False) for module in model.modules())
+
+
+def make_optimizer(model: nn.Module, config: Config) -> torch.optim.Optimizer:
+    """timm's optimizer of that configuration, fused where torch has it.
+
+    Weight decay spares biases and norms. A model with sparse gradients gets Adagrad: it updates
+    the rows that a batch used, at the pace of each row, and leaves the others alone. Raises
+    UserError where the configuration asks such a model for another optimizer or for weight decay.
+    """
+    from timm.optim import create_optimizer_v2
+
+    sparse = has_sparse_gradients(model)
+    name = str(config.get("optimizer", "adagrad" if sparse else "adamw"))
+    weight_decay = float(config.get("weight_decay", 0.0))
+    if sparse:
+        if name != "adagrad" or weight_decay:
+            raise UserError(
+                f"sparse gradients need adagrad without weight decay, got {name} with "
+                f"{weight_decay:g}: choose the space `text` for this family"
+            )
+        # Torch asks for a decision: on or, as here, off; on would check each step's gradient.
+        checks: Any = torch.sparse.check_sparse_tensor_invariants
+        checks.disable()
+    extra: dict[str, Any] = {"fused": True} if name in FUSED else {}
+    optimizer: torch.optim.Optimizer = create_optimizer_v2(
+        model,
+        opt=name,
+        lr=float(config["learning_rate"]),
+        weight_decay=weight_decay,
+        momentum=float(config.get("momentum", 0.9)),
+        **extra,
+    )
+    return optimizer
+
+
+def make_schedule(
+    optimizer: torch.optim.Optimizer, config: Config, *, updates_per_epoch: int, max_epochs: int
+) -> Any:
+    """timm's schedule over all updates of `max_epochs`; stepped once an update.
+
+    It is stateless: the learning rate is a function of the number of the update.
+    """
+    from timm.scheduler import CosineLRScheduler, StepLRScheduler
+
+    updates = updates_per_epoch * max_epochs
+    common: dict[str, Any] = {
+        "warmup_t": round(float(config.get("warmup", 0.0)) * updates),
+        "warmup_lr_init": 0.0,
+        "warmup_prefix": False,
+        "t_in_epochs": False,
+    }
+    name = config.get("schedule", "cosine")
+    if name == "cosine":
+        return CosineLRScheduler(optimizer, t_initial=updates, lr_min=0.0, **common)
+    if name == "constant":
+        return StepLRScheduler(optimizer, decay_t=1, decay_rate=1.0, **common)
+    if name == "exponential":
+        rate = float(config["decay"]) ** (1 / updates_per_epoch)
+        return StepLRScheduler(optimizer, decay_t=1, decay_rate=rate, **common)
+    raise UserError(f"schedule must be cosine, constant or exponential, got {name!r}")
+
+
+class Loss:
+    """Cross-entropy on logits, with class weights and label smoothing.
+
+    It comes as a sum and the weight to divide it by, so that the micro-batches of one update add
+    up to exactly the mean over the whole batch.
+    """
+
+    def __init__(self, config: Config, *, labels: Tensor, classes: int) -> None:
+        """labels: all training labels (cases,), on the device that trains."""
+        self.smoothing = float(config.get("label_smoothing", 0.0))
+        self.weights: Tensor | None = None
+        if config.get("class_weights", "none") == "balanced":
+            counts = torch.bincount(labels, minlength=classes).clamp_(min=1)
+            self.weights = (len(labels) / (classes * counts)).to(torch.float32)
+
+    def total(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The weighted sum over a batch: scalar float32."""
+        return functional.cross_entropy(
+            logits.float(),
+            labels,
+            weight=self.weights,
+            label_smoothing=self.smoothing,
+            reduction="sum",
+        )
+
+    def weight(self, labels: Tensor) -> Tensor | int:
+        """The weight of a batch: what `total` is divided by to be torch's weighted mean."""
+        return len(labels) if self.weights is None else self.weights[labels].sum()

@@ -1,0 +1,264 @@
+"""A model in training: everything that a checkpoint holds, and one method an epoch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench import metrics
+from bench.data import augment, batches
+from bench.data.prepared import PreparedTask
+from bench.errors import UserError
+from bench.seeds import derive
+from bench.spec import Budget, Config, Family, Report, Task, content_hash
+from bench.train.clock import Clock
+from bench.train.optimization import Loss, make_optimizer, make_schedule
+from bench.train.predict import predict
+from bench.train.steps import Diverged, Stepper
+
+FORMAT = 1
+"""Of the checkpoint; one of another format is not gone on from."""
+
+Refit = Literal["train", "train+validation"]
+State = dict[str, Tensor]
+
+
+@dataclass
+class Best:
+    """The weights that a replicate is scored by."""
+
+    epoch: int
+    score: float
+    weights: State = field(repr=False)
+
+
+class Training:
+    """One trial or replicate. All that is random in it is a function of seed, stream and epoch."""
+
+    def __init__(
+        self,
+        *,
+        task: Task,
+        family: Family,
+        config: Config,
+        seed: int,
+        max_epochs: int,
+        data: PreparedTask,
+        device: str,
+        replicate: bool,
+        refit: Refit,
+    ) -> None:
+        self.task, self.config, self.seed = task, config, seed
+        self.device = torch.device(device)
+        self.key = content_hash(
+            [task.id, family.id, config, seed, max_epochs, replicate, refit]
+            + [data.manifest["fingerprint"]]
+        )
+        self._source = batches.load(
+            data, ("train",) if refit == "train" else ("train", "validation"), device=device
+        )
+        self._validation = (
+            batches.load(data, ("validation",), device=device) if refit == "train" else None
+        )
+        self._augment = (
+            augment.get(str(config.get("augmentation", "none")))
+            if isinstance(self._source, batches.Images)
+            else None
+        )
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+        self.model = build(family, config, data, seed=seed, device=self.device)
+        self.updates_per_epoch = len(self._order(0))
+        self._optimizer = make_optimizer(self.model, config)
+        self._stepper = Stepper(
+            self.model,
+            self._optimizer,
+            make_schedule(
+                self._optimizer,
+                config,
+                updates_per_epoch=self.updates_per_epoch,
+                max_epochs=max_epochs,
+            ),
+            Loss(config, labels=self._source.labels, classes=len(task.classes)),
+            device=self.device,
+            clip_norm=float(config.get("clip_norm", 0.0)),
+        )
+        self.history: list[Report] = []
+        self.diverged = False
+        self.best = Best(0, -math.inf, self._weights()) if replicate else None
+        self._peak_memory_mb: float | None = None
+
+    @property
+    def epoch(self) -> int:
+        """Epochs trained so far."""
+        return len(self.history)
+
+    def ended(self, budget: Budget) -> bool:
+        """Whether training is over within this budget."""
+        return self.diverged or self.epoch >= budget.end or self.out_of_patience(budget)
+
+    def out_of_patience(self, budget: Budget) -> bool:
+        """Whether the best score is `patience` epochs old; never without validation."""
+        scores = [report.score for report in self.history if report.score is not None]
+        if budget.patience is None or not scores:
+            return False
+        return len(scores) - 1 - int(np.argmax(scores)) >= budget.patience
+
+    # --- One epoch --------------------------------------------------------------------------
+
+    def train_epoch(self, clock: Clock) -> Report:
+        """Train and validate one epoch more. Raises Diverged; a replicate ends instead."""
+        epoch = self.epoch + 1
+        notes: list[str] = []
+        try:
+            with clock.charged():
+                found = self._train(epoch)
+            with clock.free():
+                found |= self._validate(epoch)
+                score = self._score(found)
+                self._keep_best(epoch, score)
+        except Diverged as error:
+            if self.best is None:
+                raise
+            found, score = {}, None
+            self.diverged = True
+            kept = f"kept the weights of epoch {self.best.epoch}"
+            notes.append(f"{error}; {kept}")
+        notes = [*self._stepper.notes, *notes]
+        self._stepper.notes.clear()
+        charged, free = clock.take()
+        report = Report(
+            epoch=epoch,
+            charged_seconds=charged,
+            free_seconds=free,
+            score=score,
+            metrics=found,
+            notes=tuple(notes),
+        )
+        self.history.append(report)
+        return report
+
+    def _train(self, epoch: int) -> dict[str, float]:
+        torch.manual_seed(derive(self.seed, "dropout", epoch))
+        coins = torch.Generator().manual_seed(derive(self.seed, "augmentation", epoch))
+        update = (epoch - 1) * self.updates_per_epoch
+        self.model.train()
+        for inputs, labels in self._source.batches(self._order(epoch)):
+            if self._augment is not None:
+                inputs = self._augment(inputs, coins)
+            self._stepper.step(inputs, labels, update=update, epoch=epoch)
+            update += 1
+        return {
+            "train_loss": self._stepper.mean_loss(epoch),
+            "learning_rate": float(self._optimizer.param_groups[0]["lr"]),
+        }
+
+    def _order(self, epoch: int) -> list[np.ndarray]:
+        return self._source.order(
+            batch_size=int(self.config["batch_size"]), seed=self.seed, epoch=epoch
+        )
+
+    def _validate(self, epoch: int) -> dict[str, float]:
+        if self._validation is None:
+            return {}
+        labels, scores = predict(self.model, self._validation)
+        if not np.isfinite(scores).all():
+            raise Diverged(epoch, "the outputs on validation are not finite")
+        return metrics.evaluate(
+            self.task.metrics, true=labels, scores=scores, class_names=self.task.classes
+        )
+
+    def _score(self, found: dict[str, float]) -> float | None:
+        if self._validation is None:
+            return None
+        primary = metrics.get(self.task.primary)
+        score = primary.turned(found[primary.id])
+        if not math.isfinite(score):
+            raise UserError(
+                f"{primary.id} selects on {self.task.id} and is undefined on its validation split: "
+                "every class needs a case there, take more data or another split"
+            )
+        return score
+
+    def _keep_best(self, epoch: int, score: float | None) -> None:
+        """Of a replicate: the best on validation; without validation, the last finite weights."""
+        if self.best is None:
+            return
+        if score is None:
+            weights = self._weights()
+            floats = [tensor for tensor in weights.values() if tensor.is_floating_point()]
+            if not all(bool(tensor.isfinite().all()) for tensor in floats):
+                raise Diverged(epoch, "the weights are not finite")
+            self.best = Best(epoch, -math.inf, weights)
+        elif score > self.best.score:
+            self.best = Best(epoch, score, self._weights())
+
+    def _weights(self) -> State:
+        """A copy of the model's weights on the CPU."""
+        return {
+            name: tensor.detach().to("cpu", copy=True)
+            for name, tensor in self.model.state_dict().items()
+        }
+
+    # --- Checkpoints ------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """All of it, for a checkpoint: tensors, numbers, strings, lists and dicts."""
+        weights = dict(self.model.state_dict())
+        state: dict[str, Any] = {
+            "format": FORMAT,
+            "key": self.key,
+            "epoch": self.epoch,
+            "model": weights,
+            "optimizer": self._optimizer.state_dict(),
+            "micro_batch": self._stepper.micro_batch,
+            "history": [asdict(report) | {"notes": list(report.notes)} for report in self.history],
+            "diverged": self.diverged,
+            "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
+            "peak_memory_mb": self._peak(),
+        }
+        if self.best is not None:
+            # One copy in the file where the best weights are the present ones.
+            present = self.best.epoch == self.epoch and not self.diverged
+            state["best"] = weights if present else self.best.weights
+            state["best_score"] = self.best.score
+            state["selected_epoch"] = self.best.epoch
+        return state
+
+    def restore(self, state: dict[str, Any]) -> bool:
+        """Go on from a checkpoint's state; False, and nothing done, where it is another trial's."""
+        if (state.get("format"), state.get("key")) != (FORMAT, self.key):
+            return False
+        self.model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._stepper.micro_batch = state["micro_batch"]
+        self.history = [
+            Report(**report | {"notes": tuple(report["notes"])}) for report in state["history"]
+        ]
+        self.diverged = state["diverged"]
+        self._peak_memory_mb = state["peak_memory_mb"]
+        if self.best is not None:
+            self.best = Best(state["selected_epoch"], state["best_score"], state["best"])
+        return True
+
+    def _peak(self) -> float | None:
+        """The most memory of the GPU that this training ever held, in MB; None on a CPU."""
+        if self.device.type != "cuda":
+            return None
+        now = torch.cuda.max_memory_allocated(self.device) / 1e6
+        return max(now, self._peak_memory_mb or 0.0)
+
+
+def build(
+    family: Family, config: Config, data: PreparedTask, *, seed: int, device: torch.device
+) -> torch.nn.Module:
+    """The family's model for these data, initialised from the seed's own stream, on the device."""
+    torch.manual_seed(derive(seed, "init"))
+    model: torch.nn.Module = family.build(config, data.shape)
+    model = model.to(device)
+    return model.to(memory_format=torch.channels_last) if device.type == "cuda" else model

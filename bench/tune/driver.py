@@ -1,0 +1,184 @@
+"""From a run's folder to a finished run: `run` is `resume` of an empty ledger."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import registry, runs
+from bench.errors import UserError
+from bench.folders import SPLIT_SEED, cache_root, openings_register
+from bench.ledger import Event, Ledger, register_opening
+from bench.runs import RunFile, RunFolder
+from bench.tune import experiment
+from bench.tune.engine import Engine
+from bench.tune.jobs import Context
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a run is worked off; none of it changes what is computed."""
+
+    workers: int | None = None
+    gpus_per_trial: float | None = None
+    address: str | None = None
+    storage: str | None = None
+    plugins: tuple[Path, ...] = ()
+    checkpoint_every_s: float = 30.0
+
+
+def prepare_data(file: RunFile, progress: Callable[..., None] | None = None) -> dict[str, Path]:
+    """The prepared data of each task, made where they are not there yet.
+
+    Raises UserError where the data are not those that the run began with.
+    """
+    from bench.data.prepare import prepare
+
+    roots = {}
+    for task_id, entry in file.data.items():
+        prepared = prepare(
+            registry.tasks().get(task_id),
+            Path(entry["folder"]),
+            options=file.suite.options[task_id],
+            seed=SPLIT_SEED,
+            cache=cache_root(),
+            progress=progress,
+        )
+        if prepared.manifest["fingerprint"] != entry["fingerprint"]:
+            raise UserError(
+                f"the data of {task_id} in {entry['folder']} are not those that the run began "
+                f"with: fingerprint {prepared.manifest['fingerprint']} instead of "
+                f"{entry['fingerprint']}: bring them back, or begin a new run"
+            )
+        roots[task_id] = prepared.root
+    return roots
+
+
+def proceed(
+    folder: RunFolder,
+    file: RunFile,
+    options: Options,
+    *,
+    watch: Callable[[Engine], Any] | None = None,
+) -> str:
+    """Work a run off from where its ledger ends; returns `completed` or `failed`.
+
+    watch: makes a context manager with an `update(event)` method around the running engine.
+    """
+    spaces = runs.spaces_of(file.studies)
+    roots = prepare_data(file)
+    with Ledger(folder.ledger) as ledger:
+        state = ledger.state
+        if state.started is None:
+            ledger.append(
+                "run_started",
+                suite=file.suite.id,
+                scale=file.suite.scale,
+                seed=file.suite.seed,
+                phantom=file.phantom,
+                studies=[study.id for study in file.studies],
+            )
+        elif state.finished is not None:
+            return str(state.finished["state"])
+        else:
+            ledger.append("run_resumed")
+        events = _Events(folder, file)
+        engine = Engine(
+            file.studies,
+            spaces,
+            ledger,
+            test_fingerprints={task: e["test_fingerprint"] for task, e in file.data.items()},
+            save_predictions=lambda name, arrays: save_predictions(folder, name, arrays),
+            discard_checkpoint=_discard(_checkpoints(folder, options)),
+            on_event=events,
+        )
+        if not engine.finished():
+            _work(engine, folder, file, options, roots, events, watch)
+        outcome = engine.outcome()
+        ledger.append("run_finished", state=outcome)
+        return outcome
+
+
+def _work(
+    engine: Engine,
+    folder: RunFolder,
+    file: RunFile,
+    options: Options,
+    roots: Mapping[str, Path],
+    events: _Events,
+    watch: Callable[[Engine], Any] | None,
+) -> None:
+    with experiment.cluster(
+        options.address, workers=options.workers, gpus=options.gpus_per_trial
+    ) as resources:
+        from bench.tune.worker import worker_class  # it needs Ray
+
+        context = Context(
+            studies={study.id: study for study in file.studies},
+            prepared={task: str(root.resolve()) for task, root in roots.items()},
+            raw={task: entry["folder"] for task, entry in file.data.items()},
+            options=file.suite.options,
+            checkpoints=_checkpoints(folder, options),
+            checkpoint_every_s=options.checkpoint_every_s,
+            threads=resources.cpus,
+            device="cuda" if resources.gpus else "cpu",
+            plugins=tuple(str(plugin.resolve()) for plugin in options.plugins),
+        )
+        worker = worker_class(context)
+        if watch is None:
+            experiment.run(engine, worker, resources)
+            return
+        with watch(engine) as view:
+            events.observer = view.update
+            experiment.run(engine, worker, resources)
+
+
+class _Events:
+    """What else follows from an event: openings are registered, the live view is told."""
+
+    def __init__(self, folder: RunFolder, file: RunFile) -> None:
+        self._run = folder.path.resolve().name
+        self.observer: Callable[[Event], None] | None = None
+
+    def __call__(self, event: Event) -> None:
+        if event["event"] == "test_unsealed":
+            register_opening(openings_register(), fingerprint=event["fingerprint"], run=self._run)
+        if self.observer is not None:
+            self.observer(event)
+
+
+def _checkpoints(folder: RunFolder, options: Options) -> str:
+    if options.storage is not None:
+        return f"{options.storage.rstrip('/')}/{folder.path.resolve().name}"
+    return str(folder.checkpoints.resolve())
+
+
+def _discard(root: str) -> Callable[[str], None]:
+    def discard(name: str) -> None:
+        from bench.train.checkpoint import Checkpoint
+
+        Checkpoint(f"{root}/{name}.pt").delete()
+
+    return discard
+
+
+def save_predictions(folder: RunFolder, name: str, arrays: Mapping[str, Any]) -> dict[str, str]:
+    """Write one replicate's outputs, whole or not at all; the same bytes for the same arrays."""
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **dict(arrays))
+    content = buffer.getvalue()
+    path = folder.predictions / f"{name}.npz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(content)
+    partial.replace(path)
+    return {
+        "file": str(path.relative_to(folder.path)),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }

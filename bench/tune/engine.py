@@ -1,0 +1,390 @@
+"""The driver's mind: which job next, and what a worker's message means. It knows no Ray.
+
+Every decision is a function of the ledger and of which jobs are in flight; what was decided is
+written to the ledger before it takes effect. A job that was in flight when a driver died is simply
+not in flight for the next one: it is handed out again, from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from bench.ledger import Event, Ledger, Replicate, StudyState, Trial, read
+from bench.seeds import derive
+from bench.spec import Report, Space, Study
+from bench.tune.jobs import Failure, Idle, Job, Tested, Trained
+from bench.tune.search import StudySearch
+
+MAX_RETRIES = 3
+"""How often a trial or replicate is begun again after its worker died."""
+
+SavePredictions = Callable[[str, Mapping[str, Any]], dict[str, str]]
+"""`save(name, arrays)` writes a predictions' file; returns its `file` and `sha256`."""
+
+
+class Engine:
+    """Hands out jobs and takes messages in, over all studies of a run."""
+
+    def __init__(
+        self,
+        studies: Sequence[Study],
+        spaces: Mapping[str, Space],
+        ledger: Ledger,
+        *,
+        test_fingerprints: Mapping[str, str],
+        save_predictions: SavePredictions,
+        discard_checkpoint: Callable[[str], None],
+        on_event: Callable[[Event], None] = lambda _: None,
+    ) -> None:
+        """spaces: by family. test_fingerprints: by task. The run must have been started."""
+        self.ledger = ledger
+        self._test_fingerprints = test_fingerprints
+        self._save_predictions = save_predictions
+        self._discard_checkpoint = discard_checkpoint
+        self._on_event = on_event
+        self._in_flight: set[tuple[str, str, int]] = set()
+        self._searches = {
+            study.id: StudySearch(
+                study, spaces[study.entrant.family], ledger.state.studies[study.id]
+            )
+            for study in studies
+        }
+        for event in read(ledger.path):
+            if "study" in event:
+                self._searches[event["study"]].apply(event)
+        self._take_up_open_trials()
+
+    def _take_up_open_trials(self) -> None:
+        """Decide what a dead driver left undecided."""
+        for search in self._searches.values():
+            for number in search.running():
+                trial = search.state.trials[number]
+                search.grant(number, trial.epoch)
+                if trial.epoch:
+                    self._advance(search, trial)
+            self._settle(search)
+
+    # --- jobs ---
+
+    def next_job(self) -> Job | None:
+        """The next job, recorded as begun; None where there is none now.
+
+        First what was begun and is not in flight, then test openings, then new replicates, then a
+        new trial of the study that has used the least of its effort.
+        """
+        job = next(self._begun(), None) or self._new_replicate() or self._new_trial()
+        if job is None:
+            return None
+        if job.kind == "test":
+            self._unseal(job)
+        self._in_flight.add(job.key)
+        return job
+
+    def has_job(self) -> bool:
+        """Whether `next_job` would hand one out now."""
+        return (
+            next(self._begun(), None) is not None
+            or any(self._next_replicate(s) is not None for s in self._searches.values())
+            or any(search.may_start() for search in self._searches.values())
+        )
+
+    def finished(self) -> bool:
+        """Whether nothing is in flight and nothing is left to do."""
+        return not self._in_flight and not self.has_job()
+
+    def _begun(self) -> Iterator[Job]:
+        for search in self._searches.values():
+            study = search.study.id
+            for number in search.running():
+                if ("trial", study, number) not in self._in_flight:
+                    trial = search.state.trials[number]
+                    yield Job(
+                        kind="search",
+                        study=study,
+                        number=number,
+                        config=trial.config,
+                        seed=trial.seed,
+                        known_epoch=trial.epoch,
+                    )
+            for number, replicate in search.state.replicates.items():
+                if replicate.state in ("running", "trained") and (
+                    ("replicate", study, number) not in self._in_flight
+                ):
+                    yield _replicate_job(study, replicate)
+
+    def _next_replicate(self, search: StudySearch) -> int | None:
+        number = len(search.state.replicates)
+        due = search.state.state == "completed" and number < search.study.replicates.seeds
+        return number if due else None
+
+    def _new_replicate(self) -> Job | None:
+        for search in self._searches.values():
+            number = self._next_replicate(search)
+            if number is None:
+                continue
+            study = search.study
+            assert search.state.winner is not None
+            winner = search.state.trials[search.state.winner]
+            best = winner.best()
+            assert best is not None
+            self._record(
+                "replicate_started",
+                study=study.id,
+                replicate=number,
+                entrant=study.entrant.label,
+                task=study.task,
+                seed=derive(study.seed, "replicate", number),
+                config=winner.config,
+                stop_epoch=best[1] if study.replicates.refit == "train+validation" else None,
+            )
+            return _replicate_job(study.id, search.state.replicates[number])
+        return None
+
+    def _new_trial(self) -> Job | None:
+        open_searches = [search for search in self._searches.values() if search.may_start()]
+        if not open_searches:
+            return None
+        search = min(open_searches, key=lambda s: s.effort / s.study.search.effort_epochs)
+        number, config, seed, attributes = search.suggest()
+        study = search.study.id
+        self._record(
+            "trial_started",
+            study=study,
+            trial=number,
+            config=config,
+            seed=seed,
+            sampler=attributes,
+        )
+        search.grant(number, 0)
+        return Job(kind="search", study=study, number=number, config=config, seed=seed)
+
+    def _unseal(self, job: Job) -> None:
+        search = self._searches[job.study]
+        if not search.state.replicates[job.number].unsealed:
+            task = search.study.task
+            self._record(
+                "test_unsealed",
+                study=job.study,
+                replicate=job.number,
+                task=task,
+                fingerprint=self._test_fingerprints[task],
+            )
+
+    # --- messages ---
+
+    def on_message(self, job: Job, message: Report | Failure | Trained | Tested | Idle) -> bool:
+        """Take a worker's message in; returns whether the worker goes on with this job."""
+        assert not isinstance(message, Idle)
+        search = self._searches[job.study]
+        if isinstance(message, Report):
+            goes_on = self._on_report(search, job, message)
+        else:
+            goes_on = False
+            if isinstance(message, Trained):
+                self._record(
+                    "replicate_trained",
+                    study=job.study,
+                    replicate=job.number,
+                    epoch=message.epoch,
+                    note=message.note,
+                )
+            elif isinstance(message, Tested):
+                self._on_tested(search, job, message)
+            else:
+                self._on_failure(search, job, message)
+        if not goes_on:
+            self._in_flight.discard(job.key)
+            self._settle(search)
+        return goes_on
+
+    def on_death(self, job: Job, reason: str) -> None:
+        """The worker died with this job: it is begun again, up to MAX_RETRIES times."""
+        self._in_flight.discard(job.key)
+        search = self._searches[job.study]
+        is_search = job.kind == "search"
+        begun = search.state.trials if is_search else search.state.replicates
+        if begun[job.number].retries >= MAX_RETRIES:
+            error = f"its worker died {MAX_RETRIES + 1} times, last: {reason}"
+            self._fail(search, job, "worker_died", begun[job.number].epoch + 1, error)
+        elif is_search:
+            self._record("trial_retried", study=job.study, trial=job.number, reason=reason)
+        else:
+            self._record("replicate_retried", study=job.study, replicate=job.number, reason=reason)
+        self._settle(search)
+
+    def _on_report(self, search: StudySearch, job: Job, report: Report) -> bool:
+        is_search = job.kind == "search"
+        owner: Trial | Replicate = (
+            search.state.trials[job.number] if is_search else search.state.replicates[job.number]
+        )
+        if report.epoch not in owner.reports:
+            kind, number = ("trial", "trial") if is_search else ("replicate", "replicate")
+            self._record(
+                f"{kind}_reported",
+                **{"study": job.study, number: job.number},
+                epoch=report.epoch,
+                charged_seconds=round(report.charged_seconds, 6),
+                free_seconds=round(report.free_seconds, 6),
+                score=report.score,
+                metrics=report.metrics,
+                notes=list(report.notes),
+                last=report.last,
+            )
+        if isinstance(owner, Replicate):
+            return True
+        if search.state.state == "failed":
+            self._finish_trial(search, owner, "stopped", "its study has ended")
+            return False
+        return self._advance(search, owner)
+
+    def _advance(self, search: StudySearch, trial: Trial) -> bool:
+        """Decide for a trial that has reported an epoch; returns whether it goes on."""
+        epoch = trial.epoch
+        if trial.reports[epoch]["last"]:
+            whole = epoch >= search.study.search.max_epochs
+            self._finish_trial(search, trial, "completed", "max_epochs" if whole else "patience")
+            return False
+        if (rung := search.at_rung(trial)) is not None:
+            self._record(
+                "trial_rung",
+                study=search.study.id,
+                trial=trial.number,
+                rung=rung.rung,
+                score=rung.score,
+                decision="promoted" if rung.goes_on else "stopped",
+            )
+        if trial.rungs.get(epoch, (0.0, ""))[1] == "stopped":
+            eta = search.study.search.reduction_factor
+            self._finish_trial(
+                search, trial, "stopped", f"below the best 1/{eta} at the rung of epoch {epoch}"
+            )
+            return False
+        if epoch >= search.granted(trial.number) and search.grant(trial.number, epoch) <= epoch:
+            self._finish_trial(search, trial, "stopped", "the study's effort is spent")
+            return False
+        return True
+
+    def _on_tested(self, search: StudySearch, job: Job, tested: Tested) -> None:
+        replicate = search.state.replicates[job.number]
+        cost = dict(tested.cost)
+        cases = cost.pop("training_cases", None)
+        charged = replicate.charged_seconds
+        cost |= {"charged_seconds": charged, "free_seconds": replicate.free_seconds}
+        if cases and charged > 0:
+            cost["examples_per_second"] = cases * replicate.epoch / charged
+        self._finish_replicate(
+            search,
+            replicate,
+            state="completed",
+            error=None,
+            test_metrics=tested.test_metrics,
+            validation_metrics=tested.validation_metrics,
+            cost=cost,
+            predictions=self._save_predictions(f"{job.study}-{job.number}", tested.arrays),
+        )
+
+    def _on_failure(self, search: StudySearch, job: Job, failure: Failure) -> None:
+        self._fail(search, job, failure.reason, failure.epoch, failure.error)
+
+    def _fail(self, search: StudySearch, job: Job, reason: str, epoch: int, error: str) -> None:
+        if job.kind == "search":
+            trial = search.state.trials[job.number]
+            self._finish_trial(search, trial, "failed", reason, epochs=epoch, error=error)
+        else:
+            replicate = search.state.replicates[job.number]
+            self._finish_replicate(
+                search,
+                replicate,
+                state="failed",
+                error=f"{reason}: {error}",
+                test_metrics={},
+                validation_metrics={},
+                cost={"charged_seconds": replicate.charged_seconds},
+                predictions=None,
+            )
+
+    # --- ends ---
+
+    def _finish_trial(
+        self,
+        search: StudySearch,
+        trial: Trial,
+        state: str,
+        reason: str,
+        *,
+        epochs: int = 0,
+        error: str | None = None,
+    ) -> None:
+        self._record(
+            "trial_finished",
+            study=search.study.id,
+            trial=trial.number,
+            state=state,
+            reason=reason,
+            epochs=max(trial.epoch, epochs),
+            error=error,
+        )
+        self._discard_checkpoint(f"{search.study.id}/trial-{trial.number}")
+
+    def _finish_replicate(self, search: StudySearch, replicate: Replicate, **outcome: Any) -> None:
+        self._record(
+            "replicate_finished",
+            study=search.study.id,
+            replicate=replicate.number,
+            entrant=replicate.entrant,
+            task=replicate.task,
+            seed=replicate.seed,
+            **outcome,
+        )
+
+    def _settle(self, search: StudySearch) -> None:
+        """End a study's search where it is over."""
+        if search.state.state != "running":
+            return
+        if (error := search.broken_by()) is not None:
+            self._finish_study(search, "failed", None, f"the same error in a row: {error}")
+        elif search.exhausted():
+            winner, why = search.winner()
+            state = "failed" if winner is None else "completed"
+            self._finish_study(search, state, winner.number if winner else None, why)
+
+    def _finish_study(self, search: StudySearch, state: str, winner: int | None, why: str) -> None:
+        self._record("study_finished", study=search.study.id, state=state, winner=winner, why=why)
+
+    def outcome(self) -> str:
+        """`completed`, or `failed` where any study or replicate failed."""
+        states: list[StudyState] = [search.state for search in self._searches.values()]
+        failed = any(
+            study.state == "failed"
+            or any(replicate.state == "failed" for replicate in study.replicates.values())
+            for study in states
+        )
+        return "failed" if failed else "completed"
+
+    @property
+    def searches(self) -> Mapping[str, StudySearch]:
+        """All studies by id, for the live view."""
+        return self._searches
+
+    def in_flight(self, study: str) -> int:
+        """How many jobs of a study are with workers now."""
+        return sum(key[1] == study for key in self._in_flight)
+
+    def _record(self, event: str, **fields: Any) -> None:
+        record = self.ledger.append(event, **fields)
+        if "study" in record:
+            self._searches[record["study"]].apply(record)
+        self._on_event(record)
+
+
+def _replicate_job(study: str, replicate: Replicate) -> Job:
+    return Job(
+        kind="test" if replicate.state == "trained" else "replicate",
+        study=study,
+        number=replicate.number,
+        config=replicate.config,
+        seed=replicate.seed,
+        stop_epoch=replicate.stop_epoch,
+        known_epoch=replicate.epoch,
+    )

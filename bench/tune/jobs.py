@@ -1,0 +1,100 @@
+"""What the driver hands to a worker, and what a worker sends back. No Ray in here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from bench.spec import Config, Report, Study
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What every worker of a run needs to know; sent once, small."""
+
+    studies: dict[str, Study]
+    prepared: dict[str, str]
+    """By task: the folder of its prepared data on the driver's node."""
+    raw: dict[str, str]
+    """By task: the folder of the raw data, from which another node prepares its own copy."""
+    options: dict[str, dict[str, Any]]
+    checkpoints: str
+    """Folder or URL below which checkpoints lie."""
+    checkpoint_every_s: float
+    threads: int
+    device: str
+    plugins: tuple[str, ...] = ()
+    cache: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A segment of a trial or replicate: from its last checkpoint to the next decision."""
+
+    kind: Literal["search", "replicate", "test"]
+    study: str
+    number: int
+    """Trial number, or replicate number."""
+    config: Config
+    seed: int
+    stop_epoch: int | None = None
+    known_epoch: int = 0
+    """Epochs up to here stand in the ledger already."""
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """A trial or replicate has at most one job in flight."""
+        return ("trial" if self.kind == "search" else "replicate", self.study, self.number)
+
+    @property
+    def name(self) -> str:
+        """The stem of its checkpoint's and its predictions' file names."""
+        return f"{self.study}/{self.key[0]}-{self.number}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a job ended without its result. The worker lives on."""
+
+    reason: Literal["diverged", "out_of_memory", "model_error", "data_error"]
+    epoch: int
+    """The epoch that was begun when it happened."""
+    error: str
+    """One line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A replicate's training is over; its checkpoint holds the weights that are scored."""
+
+    epoch: int
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tested:
+    """A replicate's weights on the splits that it was allowed to read."""
+
+    test_metrics: dict[str, float]
+    validation_metrics: dict[str, float]
+    cost: dict[str, float | None]
+    arrays: dict[str, Any]
+    """NumPy arrays by name, as they go into the predictions' file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Idle:
+    """A worker without work says that it is there; it is kept warm for the next job."""
+
+
+@dataclass
+class Message:
+    """A box around what a worker sends, so that Tune neither flattens nor keeps the content."""
+
+    content: Report | Failure | Trained | Tested | Idle | None = field(default=None)
+
+    def take(self) -> Report | Failure | Trained | Tested | Idle:
+        """The content; the box is empty afterwards."""
+        content, self.content = self.content, None
+        assert content is not None
+        return content

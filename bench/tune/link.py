@@ -1,0 +1,97 @@
+"""Between Tune and the engine: which Tune trial carries which job.
+
+Tune asks a searcher for configurations and tells a scheduler of results. Ours hold no state: a
+configuration is the engine's next job, a result is a worker's message to the engine. Tune pickles
+both for restoring; a run is resumed from its ledger, so what is pickled is empty.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from bench.tune.engine import Engine
+from bench.tune.jobs import Idle, Job
+
+
+class Link:
+    """Hands out jobs and takes messages in. Idle workers carry no job and are kept warm."""
+
+    def __init__(self, engine: Engine, workers: int) -> None:
+        self.engine = engine
+        self._workers = workers
+        self._jobs: dict[str, Job | None] = {}
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """The configuration of the next Tune trial; None while all workers are taken."""
+        if len(self._jobs) >= self._workers:
+            return None
+        self._jobs[trial_id] = job = self.engine.next_job()
+        return {"job": job}
+
+    def message(self, trial_id: str, content: Any) -> bool:
+        """Take a message in; returns whether the Tune trial goes on."""
+        job = self._jobs[trial_id]
+        if isinstance(content, Idle):
+            goes_on = not (self.engine.has_job() or self.engine.finished())
+        else:
+            assert job is not None
+            goes_on = self.engine.on_message(job, content)
+        if not goes_on:
+            del self._jobs[trial_id]
+        return goes_on
+
+    def died(self, trial_id: str, error: BaseException | None) -> None:
+        """The worker's process is gone."""
+        job = self._jobs.pop(trial_id, None)
+        if job is not None:
+            self.engine.on_death(job, _first_line(error))
+
+
+class JobSearcher(Searcher):
+    """Hands Tune the engine's next job as the next trial's configuration."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__()
+        self._link = link
+
+    def suggest(self, trial_id: str) -> Any:
+        if self._link.engine.finished():
+            return Searcher.FINISHED
+        return self._link.suggest(trial_id)
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """The scheduler hears of it first, and with its reason."""
+
+    def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+        """Nothing is kept here: the ledger is."""
+
+    def __reduce__(self) -> Any:
+        return (Searcher, ())
+
+
+class MessageScheduler(FIFOScheduler):
+    """Brings messages to the engine, and its decisions back."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__()
+        self._link = link
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        goes_on = self._link.message(trial.trial_id, result["message"].take())
+        return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        self._link.died(trial.trial_id, trial.get_error())
+
+    def __reduce__(self) -> Any:
+        return (FIFOScheduler, ())
+
+
+def _first_line(error: BaseException | None) -> str:
+    lines = str(error or "unknown").strip().splitlines()
+    return lines[0] if lines else "unknown"

@@ -1,0 +1,135 @@
+"""The live view of a run: a line a study in a terminal, a line an end elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from bench.ledger import Event
+from bench.tune.engine import Engine
+from bench.tune.search import StudySearch
+
+
+class LiveView:
+    """A context manager around a running engine; `update` is told each event."""
+
+    def __init__(self, engine: Engine, console: Console) -> None:
+        self._engine = engine
+        self._console = console
+        self._began = time.monotonic()
+        self._done_before = self._done()
+        self._live = (
+            Live(
+                get_renderable=self._table,
+                console=console,
+                refresh_per_second=2,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            if console.is_terminal
+            else None
+        )
+
+    def __enter__(self) -> LiveView:
+        if self._live:
+            self._live.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live:
+            self._live.__exit__(kind, error, trace)
+
+    def update(self, event: Event) -> None:
+        """Say in a line what ended for good."""
+        if event["event"] == "study_finished":
+            search = self._engine.searches[event["study"]]
+            trials = len(search.state.trials)
+            verb = "searched" if event["state"] == "completed" else "FAILED"
+            self._console.print(
+                f"{_name(search)}: {verb} with {trials} trials, {event['why']}",
+                markup=False,
+                highlight=False,
+            )
+        elif event["event"] == "replicate_finished" and event["state"] == "failed":
+            search = self._engine.searches[event["study"]]
+            self._console.print(
+                f"{_name(search)}: replicate {event['replicate'] + 1} FAILED, {event['error']}",
+                markup=False,
+                highlight=False,
+            )
+
+    def _table(self) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="bold", caption=self._remaining())
+        table.add_column("study", overflow="ellipsis", no_wrap=True)
+        for heading in ("trials", "running", "effort", "best", "replicates"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for search in self._engine.searches.values():
+            table.add_row(*_cells(self._engine, search))
+        return table
+
+    def _done(self) -> float:
+        """Epochs of work done: the search's effort, and the replicates' epochs."""
+        return sum(_epochs_done(search) for search in self._engine.searches.values())
+
+    def _remaining(self) -> str:
+        total = sum(_epochs_planned(search) for search in self._engine.searches.values())
+        done = self._done()
+        fresh = done - self._done_before
+        elapsed = time.monotonic() - self._began
+        if fresh <= 0:
+            return f"{done / total:.0%} done" if total else ""
+        left = elapsed * max(0.0, total - done) / fresh
+        return f"{min(1.0, done / total):.0%} done, about {_duration(left)} left"
+
+
+def _name(search: StudySearch) -> str:
+    return f"{search.study.task}: {search.study.entrant.label}"
+
+
+def _cells(engine: Engine, search: StudySearch) -> list[str]:
+    state, plan = search.state, search.study
+    ended = sum(trial.state != "running" for trial in state.trials.values())
+    best = state.best()
+    score = best.best() if best else None
+    replicated = sum(r.state == "completed" for r in state.replicates.values())
+    failed = " FAILED" if state.state == "failed" else ""
+    return [
+        _name(search) + failed,
+        str(ended),
+        str(engine.in_flight(plan.id)),
+        f"{state.effort}/{plan.search.effort_epochs}",
+        f"{score[0]:.4f}" if score else "",
+        f"{replicated}/{plan.replicates.seeds}",
+    ]
+
+
+def _epochs_planned(search: StudySearch) -> float:
+    plan = search.study
+    replicate = plan.search.max_epochs * plan.replicates.seeds
+    return plan.search.effort_epochs + (0 if search.state.state == "failed" else replicate)
+
+
+def _epochs_done(search: StudySearch) -> float:
+    trained = 0
+    for replicate in search.state.replicates.values():
+        ended = replicate.state in ("completed", "failed")
+        trained += search.study.search.max_epochs if ended else replicate.epoch
+    return search.state.effort + trained
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"

@@ -1,0 +1,368 @@
+"""The one confirmatory analysis of a task: means, intervals, comparisons of all pairs, tiers.
+
+Brings the predictions of all replicates into one shape, resamples patients jointly for all
+entrants, and hands arrays to `results.stats`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from bench import metrics
+from bench.errors import UserError
+from bench.ledger import Replicate
+from bench.spec import content_hash
+from results import stats
+from results.load import Outputs, Run, StudyFacts, TaskFacts
+from results.stats import Estimate, Floats, Ints
+
+BLOCKS = 200
+"""Most blocks that patients are dealt into."""
+DRAWS = {"labels": 10_000, "scores": 1_000}
+"""Bootstrap draws, by what the metric takes: ranking metrics are computed draw by draw."""
+ALPHA = 0.05
+TOLERANCE = 1e-4
+"""By how much a metric computed from the predictions may differ from the recorded one."""
+
+Measure = Callable[[Floats], Floats]
+"""The metric under weights of the blocks: (draws, blocks) to (draws, seeds)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One entrant's result on one task."""
+
+    study: StudyFacts
+    seeds: tuple[int, ...]
+    """Numbers of the replicates with a test score."""
+    scores: Floats
+    """(seeds,) the primary test metric; NaN where it is undefined."""
+    estimate: Estimate
+    tier: int | None = None
+    measure: Measure | None = None
+    """None where patients cannot be resampled."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Two entrants with a tier on one task."""
+
+    first: StudyFacts
+    second: StudyFacts
+    difference: Estimate
+    """Of the metric, first - second."""
+    p_holm: float
+    better: int | None
+    """0 or 1: the first or second is significantly better; None: they cannot be told apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskAnalysis:
+    """All that the statistics say of a task."""
+
+    task: TaskFacts
+    entries: tuple[Entry, ...]
+    """Best first: by tier, then by mean; those without a tier last."""
+    comparisons: tuple[Comparison, ...]
+    problems: tuple[tuple[str, int, str], ...]
+    """Study, replicate, and what is wrong with its predictions."""
+    patients: int
+    """Groups of the test set; 0 where no predictions could be read."""
+    bootstrapped: bool
+    """Whether any interval or comparison is a bootstrap's."""
+
+    def between(self, one: StudyFacts, other: StudyFacts) -> Comparison | None:
+        """The comparison of these two, in whichever order it was made."""
+        for comparison in self.comparisons:
+            if {comparison.first.id, comparison.second.id} == {one.id, other.id}:
+                return comparison
+        return None
+
+
+def analyse(run: Run, task_id: str) -> TaskAnalysis:
+    """The analysis of one task, from whatever of it is there."""
+    task = run.tasks[task_id]
+    rng = np.random.default_rng(int(content_hash([run.suite["seed"], "analysis", task_id]), 16))
+    panel = _Panel(run, task, rng)
+    draws = _Draws(panel, task, rng)
+    entries = [_entry(study, panel, draws) for study in run.of_task(task_id)]
+    able = [entry for entry in entries if entry.measure and entry.estimate.testable]
+    comparisons = _compare(able, draws, task)
+    better = np.zeros((len(able), len(able)), dtype=bool)
+    index = {entry.study.id: number for number, entry in enumerate(able)}
+    for pair in comparisons:
+        sides = index[pair.first.id], index[pair.second.id]
+        if pair.better is not None:
+            better[sides[pair.better], sides[1 - pair.better]] = True
+    tier = dict(zip(index, stats.tiers(better).tolist(), strict=True))
+    ranked = [replace(entry, tier=tier.get(entry.study.id)) for entry in entries]
+    return TaskAnalysis(
+        task=task,
+        entries=tuple(sorted(ranked, key=lambda entry: _place(entry, task))),
+        comparisons=tuple(comparisons),
+        problems=tuple(panel.problems),
+        patients=panel.patients,
+        bootstrapped=draws.used,
+    )
+
+
+def orient(metric: str) -> int:
+    """1 for a metric of which more is better, else -1."""
+    return 1 if metrics.get(metric).greater_is_better else -1
+
+
+def _place(entry: Entry, task: TaskFacts) -> tuple[float, ...]:
+    value = entry.estimate.value
+    worst = -orient(task.primary) * value if math.isfinite(value) else math.inf
+    return (
+        entry.tier if entry.tier is not None else math.inf,
+        0 if len(entry.scores) > 1 else 1,
+        worst,
+    )
+
+
+# --- Predictions of all replicates in one shape ---------------------------------------------
+
+
+class _Panel:
+    """The test predictions of a task's replicates, over the same cases, in blocks of patients."""
+
+    def __init__(self, run: Run, task: TaskFacts, rng: np.random.Generator) -> None:
+        self.problems: list[tuple[str, int, str]] = []
+        self.task = task
+        self._cases: Outputs | None = None
+        self.scored: dict[str, list[Replicate]] = {}
+        self._outputs: dict[str, list[Outputs | None]] = {}
+        for study in run.of_task(task.id):
+            replicates = run.progress(study.id).replicates
+            done = [replicates[n] for n in sorted(replicates) if replicates[n].test_metrics]
+            self.scored[study.id] = done
+            self._outputs[study.id] = [self._read(run, study.id, one) for one in done]
+        self.patients, self.blocks = 0, 0
+        self._block_of: Ints = np.zeros(0, dtype=np.int64)
+        if self._cases is not None:
+            _, group = np.unique(self._cases.groups, return_inverse=True)
+            self.patients = int(group.max(initial=-1)) + 1
+            dealt = stats.blocks_of(self.patients, limit=BLOCKS, rng=rng)
+            self.blocks = int(dealt.max(initial=-1)) + 1
+            self._block_of = dealt[group]
+
+    def _read(self, run: Run, study: str, replicate: Replicate) -> Outputs | None:
+        try:
+            outputs = run.predictions(study, replicate.number).test
+            if outputs is None:
+                raise UserError("its file of predictions holds none for the test split")
+            if not np.isfinite(outputs.scores).all():
+                raise UserError("its predicted scores are not all finite")
+            if self._cases is None:
+                self._cases = outputs
+            elif not _same_cases(self._cases, outputs):
+                raise UserError("its predictions are for other test cases than its neighbours'")
+        except UserError as error:
+            self.problems.append((study, replicate.number, str(error)))
+            return None
+        return outputs
+
+    def measure(self, study: str) -> Measure | None:
+        """The primary metric of a study's replicates under weights of the blocks."""
+        outputs = [one for one in self._outputs[study] if one is not None]
+        if not outputs or len(outputs) < len(self._outputs[study]) or self.blocks < 2:
+            return None
+        metric = metrics.get(self.task.primary)
+        measure = (
+            _of_labels(metric.id, outputs, self._block_of, self.blocks)
+            if metric.takes == "labels"
+            else _of_scores(metric.id, outputs, self._block_of, self.task.classes)
+        )
+        return measure if self._agrees(study, measure) else None
+
+    def _agrees(self, study: str, measure: Measure) -> bool:
+        """Whether the predictions give the recorded metric; notes a problem where not."""
+        found = measure(np.ones((1, self.blocks)))[0]
+        agrees = True
+        for replicate, value in zip(self.scored[study], found.tolist(), strict=True):
+            recorded = _number(replicate.test_metrics.get(self.task.primary))
+            if not np.isclose(value, recorded, rtol=0, atol=TOLERANCE, equal_nan=True):
+                why = f"its predictions give {value:.6g}, the ledger recorded {recorded:.6g}"
+                self.problems.append((study, replicate.number, why))
+                agrees = False
+        return agrees
+
+
+def _same_cases(one: Outputs, other: Outputs) -> bool:
+    return (
+        np.array_equal(one.ids, other.ids)
+        and np.array_equal(one.groups, other.groups)
+        and np.array_equal(one.labels, other.labels)
+        and one.scores.shape == other.scores.shape
+    )
+
+
+def _of_labels(metric: str, outputs: Sequence[Outputs], block_of: Ints, blocks: int) -> Measure:
+    """A metric of counts: confusion matrices add up over blocks."""
+    classes = outputs[0].scores.shape[1]
+    size = blocks * classes * classes
+    counts = np.stack(
+        [
+            np.bincount(
+                (block_of * classes + one.labels) * classes + one.scores.argmax(axis=1),
+                minlength=size,
+            ).reshape(blocks, classes, classes)
+            for one in outputs
+        ],
+        axis=1,
+    ).astype(float)  # (blocks, seeds, classes, classes)
+
+    def measure(weights: Floats) -> Floats:
+        matrices = np.tensordot(weights, counts, axes=1)
+        return np.asarray(metrics.from_confusion(metric, matrices), dtype=float)
+
+    return measure
+
+
+def _of_scores(
+    metric: str, outputs: Sequence[Outputs], block_of: Ints, classes: Sequence[str]
+) -> Measure:
+    """A metric of scores: computed anew for each row of weights."""
+
+    def one(outputs: Outputs, chosen: npt.NDArray[np.intp]) -> float:
+        try:
+            found = metrics.evaluate(
+                [metric],
+                true=outputs.labels[chosen],
+                scores=outputs.scores[chosen],
+                class_names=classes,
+            )
+        except ValueError:
+            return math.nan
+        return _number(found.get(metric))
+
+    def measure(weights: Floats) -> Floats:
+        cases = np.arange(len(block_of))
+        rows = [np.repeat(cases, row[block_of].astype(int)) for row in weights]
+        return np.array([[one(each, chosen) for each in outputs] for chosen in rows])
+
+    return measure
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+# --- Estimates ------------------------------------------------------------------------------
+
+
+class _Draws:
+    """Resampled means of each entrant under the same draws of patients, computed when needed."""
+
+    def __init__(self, panel: _Panel, task: TaskFacts, rng: np.random.Generator) -> None:
+        count = DRAWS["labels" if metrics.get(task.primary).takes == "labels" else "scores"]
+        self._weights = (
+            list(stats.patient_draws(panel.blocks, count, rng)) if panel.blocks > 1 else []
+        )
+        self.blocks = panel.blocks
+        self._rng = rng
+        self._means: dict[str, Floats] = {}
+        self._left_out: dict[str, Floats] = {}
+
+    @property
+    def used(self) -> bool:
+        return bool(self._means)
+
+    def means(self, study: str, measure: Measure) -> Floats:
+        """(draws,): the mean over resampled seeds under each draw of patients."""
+        if study not in self._means:
+            scores = np.concatenate([measure(weights) for weights in self._weights])
+            self._means[study] = stats.seed_means(scores, self._rng)
+        return self._means[study]
+
+    def left_out(self, study: str, measure: Measure) -> Floats:
+        """(blocks,): the seeds' mean without each block."""
+        if study not in self._left_out:
+            self._left_out[study] = measure(stats.leave_one_out(self.blocks)).mean(axis=1)
+        return self._left_out[study]
+
+
+def _entry(study: StudyFacts, panel: _Panel, draws: _Draws) -> Entry:
+    scored = panel.scored[study.id]
+    scores = np.array([_number(one.test_metrics.get(panel.task.primary)) for one in scored])
+    measure = panel.measure(study.id)
+    return Entry(
+        study=study,
+        seeds=tuple(one.number for one in scored),
+        scores=scores,
+        measure=measure,
+        estimate=_within(
+            metrics.get(panel.task.primary), _estimate(study.id, scores, measure, panel, draws)
+        ),
+    )
+
+
+def _estimate(
+    study: str, scores: Floats, measure: Measure | None, panel: _Panel, draws: _Draws
+) -> Estimate:
+    if measure is None:
+        bare = stats.t_estimate(scores, np.zeros(0))
+        if len(scores) >= stats.MIN_SEEDS and panel.blocks != 1:
+            return Estimate(value=bare.value, why="not all of its predictions can be used")
+        return bare
+    left_out = draws.left_out(study, measure)
+    estimate = stats.t_estimate(scores, left_out)
+    if len(scores) < stats.BOOTSTRAP_SEEDS or estimate.method == "none":
+        return estimate
+    return stats.bootstrap_estimate(
+        estimate.value,
+        draws.means(study, measure),
+        blocks=draws.blocks,
+        seed_variance=estimate.seed_variance,
+        patient_variance=estimate.patient_variance,
+    )
+
+
+def _within(metric: metrics.Metric, estimate: Estimate) -> Estimate:
+    """The estimate with its interval cut to the values that the metric can have."""
+    low, high = max(estimate.low, metric.low), min(estimate.high, metric.high)
+    return estimate if estimate.method == "none" else replace(estimate, low=low, high=high)
+
+
+def _compare(entries: Sequence[Entry], draws: _Draws, task: TaskFacts) -> list[Comparison]:
+    pairs = list(itertools.combinations(entries, 2))
+    differences = [_difference(first, second, draws) for first, second in pairs]
+    adjusted = stats.holm(np.array([difference.p for difference in differences]))
+    found = []
+    for (first, second), difference, p in zip(pairs, differences, adjusted.tolist(), strict=True):
+        ahead = difference.value * orient(task.primary) > 0
+        found.append(
+            Comparison(
+                first=first.study,
+                second=second.study,
+                difference=difference,
+                p_holm=p,
+                better=(0 if ahead else 1) if p <= ALPHA else None,
+            )
+        )
+    return found
+
+
+def _difference(first: Entry, second: Entry, draws: _Draws) -> Estimate:
+    assert first.measure is not None and second.measure is not None
+    left_out = draws.left_out(first.study.id, first.measure) - draws.left_out(
+        second.study.id, second.measure
+    )
+    difference = stats.t_difference(first.scores, second.scores, left_out)
+    fewest = min(len(first.scores), len(second.scores))
+    if fewest < stats.BOOTSTRAP_SEEDS or difference.method == "none":
+        return difference
+    return stats.bootstrap_estimate(
+        difference.value,
+        draws.means(first.study.id, first.measure) - draws.means(second.study.id, second.measure),
+        blocks=draws.blocks,
+        seed_variance=difference.seed_variance,
+        patient_variance=difference.patient_variance,
+    )

@@ -1,0 +1,111 @@
+"""What is missing from a run, each with its reason: nothing is silently left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from bench.ledger import Replicate, StudyState, Trial
+from results.analysis import Entry, TaskAnalysis
+from results.load import Run, StudyFacts
+from results.stats import MIN_SEEDS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_Hole = tuple[str, str, str]
+"""What, why in one line, and the whole error where there is more."""
+
+
+def holes(run: Run, analyses: Sequence[TaskAnalysis]) -> pd.DataFrame:
+    """One row a hole: task, entrant, what is missing, why, and details (an error in full)."""
+    import pandas as pd
+
+    rows = []
+    for analysis in analyses:
+        for entry in analysis.entries:
+            for what, why, details in _of_study(run, entry.study, analysis):
+                rows.append((analysis.task.title, entry.study.label, what, why, details))
+    return pd.DataFrame(rows, columns=["task", "entrant", "what", "why", "details"])
+
+
+def _of_study(run: Run, study: StudyFacts, analysis: TaskAnalysis) -> Iterator[_Hole]:
+    progress = run.progress(study.id)
+    if progress.state == "failed":
+        yield "the whole study failed", cause(progress.why), _more(progress.why)
+    elif progress.state == "running":
+        planned = study.search["effort_epochs"]
+        yield "search not finished", f"{progress.effort} of {planned} epochs spent", ""
+    yield from _trials(progress)
+    if progress.state == "completed":
+        yield from _replicates(run, study, progress)
+    for owner, number, why in analysis.problems:
+        if owner == study.id:
+            yield f"no patient variance from seed {number + 1}", why, ""
+    for entry in analysis.entries:
+        if entry.study.id == study.id and _explains(entry):
+            yield "no interval", entry.estimate.why, ""
+
+
+def _explains(entry: Entry) -> bool:
+    """Whether a lacking interval has a reason that missing seeds do not give already."""
+    missing = len(entry.scores) < min(MIN_SEEDS, entry.study.seeds)
+    return bool(entry.estimate.why and len(entry.scores) and not missing)
+
+
+def _trials(progress: StudyState) -> Iterator[_Hole]:
+    """Failed trials, those of one reason and error together."""
+    alike: dict[tuple[str, str], list[Trial]] = {}
+    for trial in progress.trials.values():
+        if trial.state == "failed":
+            alike.setdefault((trial.reason, trial.error or ""), []).append(trial)
+    for (reason, error), failed in alike.items():
+        numbers = _numbers(trial.number for trial in failed)
+        what = f"trial {numbers} failed" if len(failed) == 1 else f"trials {numbers} failed"
+        why = ": ".join(filter(None, [one_line(reason), cause(error)]))
+        yield what, why or "no reason recorded", _more(error)
+
+
+def _replicates(run: Run, study: StudyFacts, progress: StudyState) -> Iterator[_Hole]:
+    for number in range(max([study.seeds, *(n + 1 for n in progress.replicates)])):
+        replicate = progress.replicates.get(number)
+        name = f"seed {number + 1} of {study.seeds}"
+        if replicate is None:
+            yield f"{name} missing", "not started" if not run.finished else "never started", ""
+        elif replicate.state == "failed":
+            error = replicate.error or "no reason recorded"
+            yield f"{name} failed", cause(error), _more(error)
+        elif replicate.state == "running":
+            yield f"{name} unfinished", f"trained for {replicate.epoch} epochs so far", ""
+        elif not replicate.test_metrics:
+            yield f"{name} not tested", _untested(replicate), ""
+
+
+def _untested(replicate: Replicate) -> str:
+    if replicate.unsealed:
+        return "the test set was opened, scores are not recorded yet"
+    return "trained, the test set was not opened"
+
+
+def _numbers(numbers: Iterable[int]) -> str:
+    listed = sorted(numbers)
+    shown = ", ".join(map(str, listed[:8]))
+    return shown if len(listed) <= 8 else f"{shown} and {len(listed) - 8} more"
+
+
+def one_line(text: str) -> str:
+    """A message on one line, cut at 300 characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= 300 else line[:299] + "…"
+
+
+def cause(text: str) -> str:
+    """An error on one line: of a traceback the last line, which is the error itself."""
+    lines = text.strip().splitlines()
+    return one_line(lines[-1] if lines and "Traceback" in text else text)
+
+
+def _more(text: str) -> str:
+    """The whole text where one line does not hold it."""
+    text = text.strip()
+    return text if "\n" in text or len(text) > 300 else ""

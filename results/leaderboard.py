@@ -1,0 +1,163 @@
+"""The leaderboard of a task as a table: one row an entrant, best first, failed ones included."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench import metrics
+from bench.ledger import Replicate, StudyState
+from results.analysis import Entry, TaskAnalysis, orient
+from results.holes import cause
+from results.load import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    "task",
+    "tier",
+    "entrant",
+    "group",
+    "family",
+    "metric",
+    "mean",
+    "std",
+    "median",
+    "low",
+    "high",
+    "interval",
+    "seeds",
+    "seeds_planned",
+    "validation_mean",
+    "gap",
+    "parameters",
+    "free_parameters",
+    "effort_epochs",
+    "effort_planned",
+    "trials_completed",
+    "trials_stopped",
+    "trials_failed",
+    "trials_running",
+    "search_seconds",
+    "replicate_seconds",
+    "note",
+)
+"""`gap` is validation minus test, turned so that more than 0 means: test was worse."""
+
+
+def leaderboard(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
+    """One row an entrant; secondary test metrics follow as `<id>_mean` and `<id>_std`."""
+    import pandas as pd
+
+    others = secondary(run, analysis)
+    rows = [_row(run, analysis, entry, others) for entry in analysis.entries]
+    columns = [*COLUMNS, *(f"{id}_{part}" for id in others for part in ("mean", "std"))]
+    table = pd.DataFrame(rows, columns=columns)
+    for column in ("tier", "parameters"):
+        table[column] = table[column].astype("Int64")
+    return table
+
+
+def secondary(run: Run, analysis: TaskAnalysis) -> list[str]:
+    """Names of the other metrics that a replicate of this task recorded, the task's order first."""
+    classes = analysis.task.classes
+    listed = [name for id in analysis.task.metrics for name in metrics.columns(id, classes)]
+    recorded: dict[str, None] = {}
+    for entry in analysis.entries:
+        for replicate in _scored(run, entry):
+            recorded.update(dict.fromkeys(replicate.test_metrics))
+    listed = [name for name in listed if name in recorded]
+    return [name for name in dict.fromkeys([*listed, *recorded]) if name != analysis.task.primary]
+
+
+def _scored(run: Run, entry: Entry) -> list[Replicate]:
+    replicates = run.progress(entry.study.id).replicates
+    return [replicates[number] for number in entry.seeds]
+
+
+def _row(run: Run, analysis: TaskAnalysis, entry: Entry, others: Sequence[str]) -> dict[str, Any]:
+    study, task = entry.study, analysis.task
+    progress = run.progress(study.id)
+    replicates = _scored(run, entry)
+    validation = _values(replicates, task.primary, split="validation")
+    mean, std, median = _spread(entry.scores)
+    validation_mean = _spread(validation)[0]
+    row: dict[str, Any] = {
+        "task": task.id,
+        "tier": entry.tier,
+        "entrant": study.label,
+        "group": study.group or "",
+        "family": study.family,
+        "metric": task.primary,
+        "mean": mean,
+        "std": std,
+        "median": median,
+        "low": entry.estimate.low,
+        "high": entry.estimate.high,
+        "interval": entry.estimate.method,
+        "seeds": len(entry.scores),
+        "seeds_planned": study.seeds,
+        "validation_mean": validation_mean,
+        "gap": orient(task.primary) * (validation_mean - mean),
+        "parameters": _parameters(replicates),
+        "free_parameters": len(study.free),
+        "effort_epochs": progress.effort,
+        "effort_planned": study.search["effort_epochs"],
+        **{f"trials_{state}": number for state, number in _by_state(progress).items()},
+        "search_seconds": sum(trial.charged_seconds for trial in progress.trials.values()),
+        "replicate_seconds": sum(
+            replicate.charged_seconds for replicate in progress.replicates.values()
+        ),
+        "note": _note(run, entry),
+    }
+    for id in others:
+        row[f"{id}_mean"], row[f"{id}_std"], _ = _spread(_values(replicates, id, split="test"))
+    return row
+
+
+def _by_state(progress: StudyState) -> dict[str, int]:
+    """How many trials are in each state."""
+    found = dict.fromkeys(("completed", "stopped", "failed", "running"), 0)
+    for trial in progress.trials.values():
+        found[trial.state] += 1
+    return found
+
+
+def _values(replicates: Sequence[Replicate], metric: str, *, split: str) -> Sequence[float]:
+    found = []
+    for replicate in replicates:
+        source = replicate.test_metrics if split == "test" else replicate.validation_metrics
+        value = source.get(metric)
+        found.append(math.nan if value is None else float(value))
+    return found
+
+
+def _spread(values: Sequence[float] | Any) -> tuple[float, float, float]:
+    """Mean, standard deviation (n - 1) and median; NaN below two values: one is no result."""
+    array = np.asarray(values, dtype=float)
+    if len(array) < 2:
+        return math.nan, math.nan, math.nan
+    return float(array.mean()), float(array.std(ddof=1)), float(np.median(array))
+
+
+def _parameters(replicates: Sequence[Replicate]) -> int | None:
+    counts = [r.cost["parameters"] for r in replicates if r.cost.get("parameters") is not None]
+    return int(counts[0]) if counts else None
+
+
+def _note(run: Run, entry: Entry) -> str:
+    """Why this row has no tier or interval; empty where it has both."""
+    progress = run.progress(entry.study.id)
+    if progress.state == "failed":
+        return f"failed: {cause(progress.why)}"
+    if not len(entry.scores):
+        return "no test score yet" if not run.finished else "no test score"
+    if len(entry.scores) < 2:
+        return "one seed: no result"
+    if entry.estimate.why:
+        return f"no interval: {entry.estimate.why}"
+    return ""

@@ -1,0 +1,244 @@
+"""Reads a run's folder into one frozen value: what was planned, what happened, what was predicted.
+
+run = load_run(Path("runs/liver-20261121T101500Z"))
+run.tasks["lits_cls"].classes, run.state.studies, run.predictions(study_id, 0).test.scores
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench import ledger
+from bench.errors import UserError
+from bench.spec import Scalar
+
+VERSION = 1
+"""The newest version of run.json that is read."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskFacts:
+    """What a report needs to know of a task."""
+
+    id: str
+    title: str
+    kind: str
+    classes: tuple[str, ...]
+    primary: str
+    margin: float
+    metrics: tuple[str, ...]
+    dataset: str
+    groups_known: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyFacts:
+    """What was planned of a study."""
+
+    id: str
+    task: str
+    label: str
+    """The entrant's."""
+    family: str
+    group: str | None
+    space: tuple[str, ...]
+    """Names of all parameters, pinned ones included."""
+    pinned: Mapping[str, Scalar]
+    search: Mapping[str, Any]
+    """The fields of `bench.spec.Search`."""
+    seeds: int
+    """Replicates planned."""
+    refit: str
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """The parameters that the search varied."""
+        return tuple(name for name in self.space if name not in self.pinned)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """A model's outputs for one split."""
+
+    ids: npt.NDArray[np.str_]
+    groups: npt.NDArray[np.str_]
+    labels: npt.NDArray[np.int64]
+    """(cases,), values in [0, classes)."""
+    scores: npt.NDArray[np.float32]
+    """(cases, classes), finite."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """What a replicate predicted; None for a split that it was not scored on."""
+
+    test: Outputs | None
+    validation: Outputs | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run's folder, read. Predictions are read when they are asked for."""
+
+    folder: Path
+    record: Mapping[str, Any]
+    """run.json as it stands."""
+    tasks: Mapping[str, TaskFacts]
+    studies: Mapping[str, StudyFacts]
+    """By id, in the order planned."""
+    state: ledger.RunState
+    ended: str
+    """UTC time of the last event."""
+
+    @property
+    def name(self) -> str:
+        return str(self.record["run"])
+
+    @property
+    def phantom(self) -> bool:
+        return bool(self.record["phantom"])
+
+    @property
+    def suite(self) -> Mapping[str, Any]:
+        suite: Mapping[str, Any] = self.record["suite"]
+        return suite
+
+    @property
+    def finished(self) -> bool:
+        return self.state.finished is not None
+
+    def of_task(self, task: str) -> list[StudyFacts]:
+        """The studies planned for a task, in the suite's order."""
+        return [study for study in self.studies.values() if study.task == task]
+
+    def progress(self, study: str) -> ledger.StudyState:
+        """What the ledger tells of a study; an empty state where it tells nothing."""
+        return self.state.studies.get(study) or ledger.StudyState(study)
+
+    def predictions(self, study: str, replicate: int) -> Predictions:
+        """What a replicate predicted.
+
+        Raises UserError where there is no file, where it is not the one that the ledger recorded,
+        or where its arrays do not fit together.
+        """
+        reference = self.progress(study).replicates[replicate].predictions
+        if not reference:
+            raise UserError("the ledger names no file of predictions")
+        return _predictions(self.folder, reference)
+
+
+def load_run(folder: Path) -> Run:
+    """Read a run's folder. Raises UserError where it is none, or where a file of it is broken."""
+    record = _record(folder / "run.json")
+    try:
+        tasks = {id: _task(id, facts) for id, facts in record["tasks"].items()}
+        studies = {facts["id"]: _study(facts) for facts in record["studies"]}
+        _ = record["run"], record["phantom"], record["suite"], record["data"], record["provenance"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{folder / 'run.json'} lacks or garbles {error}: it was altered or cut short"
+        ) from None
+    events = ledger.read(folder / "ledger.jsonl")
+    return Run(
+        folder=folder,
+        record=record,
+        tasks=tasks,
+        studies=studies,
+        state=ledger.fold(events),
+        ended=str(events[-1]["t"]) if events else str(record.get("created", "")),
+    )
+
+
+def _record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"no run.json in {path.parent}: is this a run's folder?") from None
+    except ValueError as error:
+        raise UserError(f"{path} is no valid JSON: {error}") from None
+    if not isinstance(record, dict):
+        raise UserError(f"{path} must hold one JSON object, got {type(record).__name__}")
+    version = record.get("v")
+    if not isinstance(version, int) or version > VERSION:
+        raise UserError(
+            f"{path} has record version {version!r}, this tunebench reads up to {VERSION}: "
+            "update tunebench"
+        )
+    return record
+
+
+def _task(id: str, facts: Mapping[str, Any]) -> TaskFacts:
+    return TaskFacts(
+        id=id,
+        title=facts["title"],
+        kind=facts["kind"],
+        classes=tuple(facts["classes"]),
+        primary=facts["primary"],
+        margin=float(facts["margin"]),
+        metrics=tuple(facts["metrics"]),
+        dataset=facts["dataset"],
+        groups_known=bool(facts["groups_known"]),
+    )
+
+
+def _study(facts: Mapping[str, Any]) -> StudyFacts:
+    entrant = facts["entrant"]
+    return StudyFacts(
+        id=facts["id"],
+        task=facts["task"],
+        label=entrant["label"],
+        family=entrant["family"],
+        group=entrant.get("group"),
+        space=tuple(facts["space"]),
+        pinned=dict(facts["pinned"]),
+        search=dict(facts["search"]),
+        seeds=int(facts["replicates"]["seeds"]),
+        refit=facts["replicates"]["refit"],
+    )
+
+
+def _predictions(folder: Path, reference: Mapping[str, str]) -> Predictions:
+    name = reference["file"]
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise UserError(f"predictions must lie in the run's folder, got {name}")
+    try:
+        content = path.read_bytes()
+    except OSError:
+        raise UserError(f"{name} is missing") from None
+    if hashlib.sha256(content).hexdigest() != reference["sha256"]:
+        raise UserError(f"{name} is not the file that the ledger recorded: its checksum differs")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return Predictions(
+                test=_outputs(arrays, "test", name),
+                validation=_outputs(arrays, "validation", name),
+            )
+    except (ValueError, OSError, KeyError) as error:
+        raise UserError(f"{name} cannot be read: {' '.join(str(error).split())}") from None
+
+
+def _outputs(arrays: Mapping[str, npt.NDArray[Any]], split: str, name: str) -> Outputs | None:
+    if f"{split}_scores" not in arrays:
+        return None
+    outputs = Outputs(
+        ids=arrays[f"{split}_ids"],
+        groups=arrays[f"{split}_groups"],
+        labels=arrays[f"{split}_labels"].astype(np.int64),
+        scores=arrays[f"{split}_scores"],
+    )
+    if outputs.scores.ndim != 2 or {
+        len(outputs.ids),
+        len(outputs.groups),
+        len(outputs.labels),
+    } != {len(outputs.scores)}:
+        raise UserError(f"{name}: the arrays of its {split} split differ in length")
+    return outputs

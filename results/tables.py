@@ -1,0 +1,374 @@
+"""A run as tables (pandas): rows for figures, CSV files and the report. No drawing, no HTML."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bench import ledger, metrics
+from bench.folders import openings_register
+from bench.ledger import Replicate, StudyState, Trial
+from results.analysis import TaskAnalysis, orient
+from results.load import Run, TaskFacts
+from results.wording import count
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def metric_titles(task: TaskFacts) -> dict[str, str]:
+    """Titles of the metrics as recorded: `f1_liver` is "F1, liver"."""
+    found = {}
+    for metric in metrics.METRICS.values():
+        names = metrics.columns(metric.id, task.classes)
+        for name, of_class in zip(names, task.classes if metric.per_class else [""], strict=True):
+            found[name] = f"{metric.title}, {of_class}" if of_class else metric.title
+    return found
+
+
+def metric_title(task: TaskFacts, name: str) -> str:
+    """A recorded metric's title; its name where this version does not know it."""
+    return metric_titles(task).get(name, name)
+
+
+def seeds(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
+    """One row a replicate: its seed, state, primary metric on both splits, cost."""
+    rows = []
+    for entry in analysis.entries:
+        for number, replicate in sorted(run.progress(entry.study.id).replicates.items()):
+            rows.append(
+                {
+                    "task": analysis.task.id,
+                    "entrant": entry.study.label,
+                    "replicate": number,
+                    "seed": replicate.seed,
+                    "state": replicate.state,
+                    "metric": analysis.task.primary,
+                    "test": replicate.test_metrics.get(analysis.task.primary),
+                    "validation": replicate.validation_metrics.get(analysis.task.primary),
+                    "epochs": replicate.epoch,
+                    "selected_epoch": replicate.selected_epoch,
+                    "charged_seconds": replicate.charged_seconds,
+                    "free_seconds": replicate.free_seconds,
+                    "retries": replicate.retries,
+                }
+            )
+    return _frame(
+        rows,
+        "task entrant replicate seed state metric test validation epochs selected_epoch"
+        " charged_seconds free_seconds retries",
+        whole=("selected_epoch",),
+        real=("test", "validation"),
+    )
+
+
+def comparisons(analysis: TaskAnalysis) -> pd.DataFrame:
+    """One row a pair of entrants: difference, interval, p, Holm's p, who is better."""
+    rows = []
+    for pair in analysis.comparisons:
+        difference = pair.difference
+        winner = None if pair.better is None else (pair.first, pair.second)[pair.better]
+        rows.append(
+            {
+                "task": analysis.task.id,
+                "first": pair.first.label,
+                "second": pair.second.label,
+                "metric": analysis.task.primary,
+                "difference": difference.value,
+                "low": difference.low,
+                "high": difference.high,
+                "p": difference.p,
+                "p_holm": pair.p_holm,
+                "better": winner.label if winner else "",
+                "seed_variance": difference.seed_variance,
+                "patient_variance": difference.patient_variance,
+                "method": difference.method,
+            }
+        )
+    return _frame(
+        rows,
+        "task first second metric difference low high p p_holm better seed_variance"
+        " patient_variance method",
+    )
+
+
+def curves(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
+    """Validation metric against charged seconds: one row a replicate and epoch, then the means.
+
+    A mean is over all of an entrant's replicates, so it ends with the shortest of them; its
+    `replicate` is -1.
+    """
+    rows: list[dict[str, Any]] = []
+    sign = orient(analysis.task.primary)
+    for entry in analysis.entries:
+        replicates = run.progress(entry.study.id).replicates
+        lines = [(n, _curve(replicates[n], sign)) for n in sorted(replicates)]
+        lines = [(number, line) for number, line in lines if line]
+        if len(lines) > 1:
+            lines.append((-1, _mean_curve([line for _, line in lines])))
+        for number, line in lines:
+            for epoch, seconds, value in line:
+                rows.append(
+                    {
+                        "task": analysis.task.id,
+                        "entrant": entry.study.label,
+                        "replicate": number,
+                        "epoch": epoch,
+                        "charged_seconds": seconds,
+                        "metric": analysis.task.primary,
+                        "validation": value,
+                    }
+                )
+    return _frame(rows, "task entrant replicate epoch charged_seconds metric validation")
+
+
+_Line = list[tuple[int, float, float]]
+"""Epoch, charged seconds so far, value."""
+
+
+def _curve(replicate: Replicate, sign: int) -> _Line:
+    line, seconds = [], 0.0
+    for epoch, report in sorted(replicate.reports.items()):
+        seconds += report["charged_seconds"]
+        if report["score"] is not None:
+            line.append((epoch, seconds, sign * report["score"]))
+    return line
+
+
+def _mean_curve(lines: Sequence[_Line]) -> _Line:
+    mean = []
+    for points in zip(*lines, strict=False):
+        if len({epoch for epoch, _, _ in points}) > 1:
+            break
+        seconds = math.fsum(point[1] for point in points) / len(points)
+        mean.append((points[0][0], seconds, math.fsum(p[2] for p in points) / len(points)))
+    return mean
+
+
+def trajectory(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
+    """The search: the best validation metric so far against epochs spent by all trials.
+
+    Rows of `kind` "best" are where the best changes and where the search stands; each ended
+    trial has a row too, whose kind is its state, at the effort and with the best of its own.
+    """
+    rows: list[dict[str, Any]] = []
+    sign = orient(analysis.task.primary)
+    for entry in analysis.entries:
+        for kind, trial, effort, score in _search(run.progress(entry.study.id)):
+            rows.append(
+                {
+                    "task": analysis.task.id,
+                    "entrant": entry.study.label,
+                    "kind": kind,
+                    "trial": trial,
+                    "effort_epochs": effort,
+                    "metric": analysis.task.primary,
+                    "validation": None if score is None else sign * score,
+                }
+            )
+    return _frame(
+        rows, "task entrant kind trial effort_epochs metric validation", real=("validation",)
+    )
+
+
+def _search(progress: StudyState) -> Iterable[tuple[str, int, int, float | None]]:
+    """Kind, trial, effort so far, score: in the order in which it happened."""
+    moments: list[tuple[str, int, int, ledger.Event | None]] = []
+    for number, trial in progress.trials.items():
+        for epoch, report in trial.reports.items():
+            moments.append((report["t"], number, epoch, report))
+        if trial.finished is not None:
+            moments.append((trial.finished, number, trial.epoch + 1, None))
+    moments.sort(key=lambda moment: moment[:3])
+    effort, best, last = 0, -math.inf, -1
+    for _, number, _, reported in moments:
+        last = number
+        trial = progress.trials[number]
+        if reported is None:
+            effort += trial.effort - trial.epoch
+            own = trial.best()
+            yield trial.state, number, effort, own[0] if own else None
+            continue
+        effort += 1
+        score = reported["score"]
+        if score is not None and score > best and trial.state != "failed":
+            best = score
+            yield "best", number, effort, best
+    if math.isfinite(best):
+        yield "best", last, effort, best
+
+
+def winners(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
+    """The configuration that each search chose: one row a parameter."""
+    rows = []
+    for entry in analysis.entries:
+        progress = run.progress(entry.study.id)
+        if progress.winner is None or progress.winner not in progress.trials:
+            continue
+        trial = progress.trials[progress.winner]
+        for name, value in trial.config.items():
+            rows.append(
+                {
+                    "task": analysis.task.id,
+                    "entrant": entry.study.label,
+                    "trial": trial.number,
+                    "parameter": name,
+                    "value": value,
+                    "pinned": name in entry.study.pinned,
+                }
+            )
+    return _frame(rows, "task entrant trial parameter value pinned", plain=("value",))
+
+
+def trials(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
+    """One row a search trial."""
+    rows = []
+    for entry in analysis.entries:
+        for number, trial in sorted(run.progress(entry.study.id).trials.items()):
+            best = trial.best()
+            rows.append(
+                {
+                    "task": analysis.task.id,
+                    "entrant": entry.study.label,
+                    "trial": number,
+                    "seed": trial.seed,
+                    "state": trial.state,
+                    "reason": trial.reason,
+                    "epochs": trial.effort,
+                    "charged_seconds": trial.charged_seconds,
+                    "validation": orient(analysis.task.primary) * best[0] if best else None,
+                    "retries": trial.retries,
+                    "config": _config(trial),
+                }
+            )
+    return _frame(
+        rows,
+        "task entrant trial seed state reason epochs charged_seconds validation retries config",
+        real=("validation",),
+    )
+
+
+def _config(trial: Trial) -> str:
+    return ", ".join(f"{name}={value}" for name, value in trial.config.items())
+
+
+def data(run: Run) -> pd.DataFrame:
+    """One row a task and split: cases, groups, class counts."""
+    rows = []
+    for id, facts in run.record["data"].items():
+        for split, counts in facts["splits"].items():
+            known = run.tasks[id].groups_known if id in run.tasks else False
+            rows.append(
+                {
+                    "task": id,
+                    "dataset": facts["dataset"],
+                    "phantom": bool(facts["phantom"]),
+                    "split": split,
+                    "cases": counts["cases"],
+                    "groups": counts["groups"] if known else None,
+                    "groups_known": known,
+                    "class_counts": _class_counts(run, id, counts["class_counts"]),
+                    "fingerprint": facts["fingerprint"],
+                    "test_fingerprint": facts["test_fingerprint"],
+                }
+            )
+    return _frame(
+        rows,
+        "task dataset phantom split cases groups groups_known class_counts fingerprint"
+        " test_fingerprint",
+        whole=("groups",),
+    )
+
+
+def _class_counts(run: Run, task: str, counts: Any) -> str:
+    """Counts by class, in words: recorded as a list in the classes' order or by name."""
+    if isinstance(counts, dict):
+        pairs = list(counts.items())
+    else:
+        names = run.tasks[task].classes if task in run.tasks else range(len(counts))
+        pairs = list(zip(names, counts, strict=False))
+    return ", ".join(f"{name} {count(number)}" for name, number in pairs)
+
+
+def openings(run: Run) -> pd.DataFrame:
+    """One row a task: how often its test set was opened, by how many runs of this user."""
+    rows = []
+    for id, facts in run.record["data"].items():
+        fingerprint = facts["test_fingerprint"]
+        here = [event for event in run.state.unsealed if event["fingerprint"] == fingerprint]
+        noted = list(ledger.openings(openings_register(), fingerprint=fingerprint))
+        elsewhere = [event for event in noted if event.get("run") != run.name]
+        rows.append(
+            {
+                "task": id,
+                "dataset": facts["dataset"],
+                "test_fingerprint": fingerprint,
+                "openings_here": len(here),
+                "openings": len(here) + len(elsewhere),
+                "runs": bool(here) + len({str(event.get("run")) for event in elsewhere}),
+            }
+        )
+    return _frame(rows, "task dataset test_fingerprint openings_here openings runs")
+
+
+def provenance(run: Run) -> pd.DataFrame:
+    """What the run ran on and with, as `what` and `value`."""
+    record = run.record
+    facts = record["provenance"]
+    git = facts.get("git")
+    commit = f"{git['commit']}{', with uncommitted changes' if git['dirty'] else ''}" if git else ""
+    pairs = [
+        ("run", run.name),
+        ("created (UTC)", record.get("created", "")),
+        ("last event (UTC)", run.ended),
+        ("resumed", f"{run.state.resumes} times" if run.state.resumes else "never"),
+        ("suite", run.suite["id"]),
+        ("scale", record.get("scale", "")),
+        ("seed", run.suite["seed"]),
+        ("command", " ".join(map(str, facts.get("command", [])))),
+        ("code", commit or "not under version control"),
+        ("python", facts.get("python", "")),
+        ("platform", facts.get("platform", "")),
+        ("processor", _processor(facts)),
+        ("accelerators", ", ".join(map(_gpu, facts.get("gpus", []))) or "none"),
+    ]
+    packages = facts.get("packages") or {}
+    pairs += [(name, version or "not installed") for name, version in packages.items()]
+    rows = [{"what": what, "value": str(value)} for what, value in pairs]
+    return _frame(rows, "what value")
+
+
+def _processor(facts: Any) -> str:
+    cores = facts.get("cpus")
+    parts = [facts.get("cpu") or "unknown", f"{cores} cores" if cores else ""]
+    return ", ".join(filter(None, parts))
+
+
+def _gpu(gpu: Any) -> str:
+    return str(gpu.get("name", gpu)) if isinstance(gpu, dict) else str(gpu)
+
+
+def _frame(
+    rows: Sequence[dict[str, Any]],
+    columns: str,
+    *,
+    whole: Iterable[str] = (),
+    real: Iterable[str] = (),
+    plain: Iterable[str] = (),
+) -> pd.DataFrame:
+    """A table with these columns, in this order, without rows too.
+
+    whole: integers that may be missing. real: numbers that may be missing. plain: values of any
+    kind, kept as they are.
+    """
+    import pandas as pd
+
+    table = pd.DataFrame(list(rows), columns=columns.split())
+    for name in whole:
+        table[name] = table[name].astype("Int64")
+    for name in real:
+        table[name] = table[name].astype(float)
+    for name in plain:
+        table[name] = pd.Series([row[name] for row in rows], dtype=object)
+    return table

@@ -1,0 +1,161 @@
+"""Image training throughput: `bench.train` on a split against one batch that stays on the device.
+
+Both sides take the same number of updates of the same model, optimizer and loss. The floor steps
+again and again on one normalised batch; ours draws an order, gathers, normalises, augments, watches
+for divergence and steps a schedule. They alternate; each side's figure is its best repeat, which
+other work on the machine disturbed least.
+
+    python tests/perf/training_throughput.py [--family resnet] [--size 64] [--batch-size 32]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench import registry
+from bench.data.prepared import PreparedTask
+from bench.spec import Case, PublishedSplit, Task
+from bench.train import device as devices
+from bench.train.clock import Clock
+from bench.train.optimization import Loss, make_optimizer
+from bench.train.steps import autocast
+from bench.train.training import Training, build
+from bench.train.trial import configure
+
+CLASSES = ("a", "b", "c")
+
+
+def prepared(root: Path, *, size: int, channels: int, cases: int) -> PreparedTask:
+    """Random images in the prepared format: speed does not ask what they show."""
+    rng = np.random.default_rng(0)
+    for split, count in (("train", cases), ("validation", 8)):
+        (root / split).mkdir()
+        shape = (count, channels, size, size)
+        np.save(root / split / "inputs.npy", rng.integers(0, 256, shape, dtype=np.uint8))
+        np.save(root / split / "labels.npy", np.arange(count) % len(CLASSES))
+        names = [str(case) for case in range(count)]
+        (root / split / "cases.json").write_text(json.dumps({"ids": names, "groups": names}))
+    facts = {
+        "task": "random", "kind": "image_classification", "classes": CLASSES, "channels": channels,
+        "height": size, "width": size, "mean": [0.5] * channels, "std": [0.29] * channels,
+        "fingerprint": "random",
+    }  # fmt: skip
+    (root / "manifest.json").write_text(json.dumps(facts))
+    return PreparedTask(root)
+
+
+def random_task() -> Task:
+    def samples(case: Case, raw: Any, options: Any) -> Any:
+        raise AssertionError
+
+    return Task(
+        id="random",
+        title="Random",
+        dataset="random",
+        kind="image_classification",
+        classes=CLASSES,
+        primary="accuracy",
+        margin=0.01,
+        metrics=("accuracy",),
+        split=PublishedSplit(validation=0.2),
+        samples=samples,
+    )
+
+
+class Floor:
+    """The same model stepping on one batch that lies on the device already."""
+
+    def __init__(self, family: Any, config: Any, data: PreparedTask, device: torch.device) -> None:
+        self.device = device
+        self.model = build(family, config, data, seed=0, device=device).train()
+        self.optimizer = make_optimizer(self.model, config)
+        shape = (int(config["batch_size"]), *np.load(data.root / "train/inputs.npy").shape[1:])
+        self.inputs = torch.randn(shape, device=device)
+        if device.type == "cuda":
+            self.inputs = self.inputs.contiguous(memory_format=torch.channels_last)
+        self.labels = torch.arange(shape[0], device=device) % len(CLASSES)
+        self.loss = Loss(config, labels=self.labels, classes=len(CLASSES))
+
+    def seconds(self, updates: int) -> float:
+        clock = Clock(self.device.type)
+        with clock.charged():
+            for _ in range(updates):
+                self.optimizer.zero_grad(set_to_none=True)
+                with autocast(self.device):
+                    logits = self.model(self.inputs)
+                loss = self.loss.total(logits, self.labels) / len(self.labels)
+                loss.backward()
+                self.optimizer.step()
+        return clock.charged_seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--family", default="resnet")
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--channels", type=int, default=1)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--augmentation", default="flips")
+    parser.add_argument("--updates", type=int, default=20)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--set", action="append", default=[], help="key=value of the family")
+    given = parser.parse_args()
+
+    from bench.spec import parse_assignments
+
+    device = devices.pick()
+    devices.set_threads(given.threads)
+    family = registry.families().get(given.family)
+    config = configure(
+        family,
+        {
+            "batch_size": given.batch_size,
+            "augmentation": given.augmentation,
+            **parse_assignments(given.set),
+        },
+    )
+    cases = given.updates * given.batch_size
+    with tempfile.TemporaryDirectory() as folder:
+        data = prepared(Path(folder), size=given.size, channels=given.channels, cases=cases)
+        floor = Floor(family, config, data, torch.device(device))
+        training = Training(
+            task=random_task(), family=family, config=config, seed=0, max_epochs=100, data=data,
+            device=device, replicate=False, refit="train",
+        )  # fmt: skip
+        times: dict[str, list[float]] = {"floor": [], "ours": []}
+        began = time.perf_counter()
+        for repeat in range(given.repeats + 1):
+            clock = Clock(device)
+            sides = {
+                "floor": lambda: floor.seconds(given.updates),
+                "ours": lambda clock=clock: training.train_epoch(clock).charged_seconds,
+            }
+            for side in sorted(sides, reverse=bool(repeat % 2)):
+                seconds = sides[side]()
+                if repeat:  # the first round warms up
+                    times[side].append(seconds)
+    for side, seconds in times.items():
+        each = ", ".join(f"{cases / one:.1f}" for one in seconds)
+        print(f"{side:5} {cases / min(seconds):9.1f} images/s   ({each})")
+    ratio = min(times["floor"]) / min(times["ours"])
+    pairs = sorted(one / two for one, two in zip(times["floor"], times["ours"], strict=True))
+    print(f"ratio of each pair: {', '.join(f'{pair:.3f}' for pair in pairs)}")
+    print(f"ratio {ratio:9.3f}   target >= {0.90 if device == 'cuda' else 0.95}")
+    print(
+        f"{family.id}, {given.channels}x{given.size}x{given.size}, batch {given.batch_size}, "
+        f"{given.augmentation}, {device}, {given.threads} thread(s), {given.updates} updates, "
+        f"{given.repeats} repeats, {time.perf_counter() - began:.0f} s"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,323 @@
+"""Synthetic run folders, written through the real ledger: real files, known truth."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench import metrics
+from bench.ledger import Ledger
+from bench.spec import Entrant, Replicates, Search, Study, Suite
+
+CLASSES = ("no liver", "liver", "liver & tumour")
+METRICS = ("macro_f1", "accuracy", "auroc", "per_class_f1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Actor:
+    """An entrant of a synthetic run and what happens to it."""
+
+    label: str
+    quality: float = 1.0
+    """How far the true class's score stands out: about 0 for chance, 3 for nearly perfect."""
+    seed_spread: float = 0.15
+    finished: int | None = None
+    """Replicates that finish; None: all planned ones."""
+    fails: str | None = None
+    """The error of its study."""
+    diverges: int = 0
+    """Search trials that diverge."""
+    replicate_error: str | None = None
+    """The error of its last replicate."""
+    pin: tuple[tuple[str, str | int], ...] = ()
+
+
+def write_run(
+    folder: Path,
+    actors: Sequence[Actor],
+    *,
+    seeds: int = 3,
+    trials: int = 9,
+    patients: int = 40,
+    per_patient: int = 8,
+    phantom: bool = True,
+    finish: bool = True,
+    groups_known: bool = True,
+    primary: str = "macro_f1",
+    title: str = "Liver slices",
+    refit: str = "train",
+) -> Path:
+    """A run of one task, `lits_cls`; the same for the same arguments."""
+    search = Search(effort_epochs=6 * trials, max_epochs=9, max_trials=trials)
+    replicates = Replicates(seeds=seeds, refit=refit)  # type: ignore[arg-type]
+    studies = [_study(number, actor, search, replicates) for number, actor in enumerate(actors)]
+    suite = Suite(
+        id="liver",
+        title="Liver CT",
+        scale="demo",
+        seed=7,
+        tasks=("lits_cls",),
+        entrants=tuple(study.entrant for study in studies),
+        search=search,
+        replicates=replicates,
+        options={"lits_cls": {}},
+        phantom_cases={"lits": 60},
+    )
+    (folder / "predictions").mkdir(parents=True)
+    record = _record(folder, suite, studies, phantom=phantom, patients=patients)
+    record["tasks"]["lits_cls"].update(groups_known=groups_known, primary=primary, title=title)
+    (folder / "run.json").write_text(json.dumps(record))
+    cases = _Cases(patients, per_patient)
+    with Ledger(folder / "ledger.jsonl") as ledger:
+        ledger.append(
+            "run_started",
+            suite="liver",
+            scale="demo",
+            seed=7,
+            phantom=phantom,
+            studies=[study.id for study in studies],
+        )
+        for study, actor in zip(studies, actors, strict=True):
+            _play(folder, ledger, study, actor, cases, primary)
+        if finish:
+            bad = any(actor.fails for actor in actors)
+            ledger.append("run_finished", state="failed" if bad else "completed")
+    return folder
+
+
+def _study(number: int, actor: Actor, search: Search, replicates: Replicates) -> Study:
+    pin = dict(actor.pin)
+    space = {"learning_rate": {}, "weight_decay": {}, "optimizer": {}, **{name: {} for name in pin}}
+    return Study(
+        id=f"lits_cls-{number}",
+        task="lits_cls",
+        entrant=Entrant(label=actor.label, family="resnet", pin=pin),
+        space=space,
+        pinned=pin,
+        search=search,
+        replicates=replicates,
+        seed=number,
+    )
+
+
+def _record(
+    folder: Path, suite: Suite, studies: Sequence[Study], *, phantom: bool, patients: int
+) -> dict:
+    return {
+        "v": 1,
+        "run": folder.name,
+        "created": "2026-11-21T10:15:00+00:00",
+        "phantom": phantom,
+        "scale": "demo",
+        "suite": asdict(suite),
+        "studies": [asdict(study) for study in studies],
+        "tasks": {
+            "lits_cls": {
+                "title": "Liver slices",
+                "kind": "image_classification",
+                "classes": list(CLASSES),
+                "primary": "macro_f1",
+                "margin": 0.01,
+                "metrics": list(METRICS),
+                "dataset": "lits",
+                "groups_known": True,
+            }
+        },
+        "data": {
+            "lits_cls": {
+                "dataset": "lits",
+                "phantom": phantom,
+                "folder": "data/lits",
+                "fingerprint": "9f86d081884c",
+                "test_fingerprint": "60303ae22b99",
+                "splits": {
+                    split: {"cases": cases, "groups": groups, "class_counts": [cases, 0, 0]}
+                    for split, cases, groups in (
+                        ("train", 1200, 120),
+                        ("validation", 320, 40),
+                        ("test", 320, patients),
+                    )
+                },
+            }
+        },
+        "provenance": {
+            "packages": {"torch": "2.15.0", "ray": "2.60.0", "notthere": None},
+            "python": "3.11.9",
+            "platform": "Linux-6.1-x86_64",
+            "cpu": "A processor",
+            "cpus": 2,
+            "gpus": [{"name": "A GPU", "memory_mb": 1000, "driver": "1"}],
+            "git": {"commit": "0123456789abcdef", "dirty": True},
+            "command": ["bench", "run", "--suite", "liver"],
+        },
+        "notes": [],
+    }
+
+
+class _Cases:
+    """Test cases of patients who differ in how hard they are."""
+
+    def __init__(self, patients: int, per_patient: int) -> None:
+        rng = np.random.default_rng(11)
+        count = patients * per_patient
+        self.groups = np.array([f"patient-{n // per_patient:03d}" for n in range(count)])
+        self.ids = np.array([f"{group}/slice-{n:04d}" for n, group in enumerate(self.groups)])
+        self.labels = rng.integers(len(CLASSES), size=count)
+        self.difficulty = np.repeat(rng.normal(0, 0.35, patients), per_patient)
+
+    def scores(self, quality: float, rng: np.random.Generator) -> np.ndarray:
+        """float32 (cases, classes), rows sum to 1."""
+        logits = rng.normal(size=(len(self.labels), len(CLASSES)))
+        logits[np.arange(len(self.labels)), self.labels] += 1.5 * quality + self.difficulty
+        powers = np.exp(logits)
+        return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _play(
+    folder: Path, ledger: Ledger, study: Study, actor: Actor, cases: _Cases, primary: str
+) -> None:
+    rng = np.random.default_rng(int(hashlib.sha256(actor.label.encode()).hexdigest()[:8], 16))
+    if actor.fails:
+        _trial(ledger, study, actor, rng, 0, "failed")
+        state = {"state": "failed", "winner": None, "why": actor.fails}
+        ledger.append("study_finished", study=study.id, **state)
+        return
+    assert study.search.max_trials is not None
+    for number in range(study.search.max_trials):
+        state = "failed" if 0 < number <= actor.diverges else "stopped" if number % 3 else ""
+        _trial(ledger, study, actor, rng, number, state or "completed")
+    best = ledger.state.studies[study.id].best()
+    assert best is not None
+    ledger.append(
+        "study_finished", study=study.id, state="completed", winner=best.number, why="best score"
+    )
+    planned = study.replicates.seeds
+    for number in range(planned if actor.finished is None else actor.finished):
+        last = actor.replicate_error if number == planned - 1 else None
+        _replicate(folder, ledger, study, actor, cases, rng, number, best.config, last, primary)
+
+
+def _trial(
+    ledger: Ledger,
+    study: Study,
+    actor: Actor,
+    rng: np.random.Generator,
+    number: int,
+    state: str,
+) -> None:
+    config = {
+        "learning_rate": float(10 ** rng.uniform(-4, -1)),
+        "weight_decay": float(10 ** rng.uniform(-6, -2)),
+        "optimizer": "adamw",
+        **study.pinned,
+    }
+    key = {"study": study.id, "trial": number}
+    ledger.append("trial_started", **key, config=config, seed=number, sampler={})
+    epochs = {"completed": 9, "stopped": 3, "failed": 1}[state]
+    peak = 0.4 + 0.15 * actor.quality + rng.normal(0, 0.05)
+    for epoch in range(1, epochs + (state != "failed")):
+        ledger.append("trial_reported", **key, epoch=epoch, **_report(rng, epoch, peak))
+    ledger.append(
+        "trial_finished",
+        **key,
+        state=state,
+        reason="diverged" if state == "failed" else "",
+        epochs=epochs,
+        error=actor.fails or "the loss is not finite at step 3" if state == "failed" else None,
+    )
+
+
+def _report(rng: np.random.Generator, epoch: int, peak: float) -> dict:
+    score = peak * (1 - 0.7 * 0.6**epoch) + rng.normal(0, 0.004)
+    return {
+        "charged_seconds": float(2 + rng.uniform(0, 0.3)),
+        "free_seconds": 0.4,
+        "score": float(score),
+        "metrics": {"macro_f1": float(score)},
+        "notes": [],
+        "last": False,
+    }
+
+
+def _replicate(
+    folder: Path,
+    ledger: Ledger,
+    study: Study,
+    actor: Actor,
+    cases: _Cases,
+    rng: np.random.Generator,
+    number: int,
+    config: dict,
+    error: str | None,
+    primary: str,
+) -> None:
+    key = {"study": study.id, "replicate": number}
+    who = {"entrant": actor.label, "task": study.task, "seed": 1000 + number}
+    stop = None if study.replicates.refit == "train" else 6
+    ledger.append("replicate_started", **key, **who, config=config, stop_epoch=stop)
+    for epoch in range(1, 10):
+        ledger.append(
+            "replicate_reported",
+            **key,
+            epoch=epoch,
+            **_report(rng, epoch, 0.4 + 0.15 * actor.quality + rng.normal(0, 0.01)),
+        )
+    test, validation, file, cost = {}, {}, None, {}
+    if error is None:
+        ledger.append("replicate_trained", **key, epoch=8, note="")
+        ledger.append("test_unsealed", **key, task=study.task, fingerprint="60303ae22b99")
+        scores = cases.scores(actor.quality + rng.normal(0, actor.seed_spread), rng)
+        file = _save(folder, f"{study.id}-{number}", cases, scores)
+        names = list(dict.fromkeys((*METRICS, primary)))
+        test = metrics.evaluate(names, true=cases.labels, scores=scores, class_names=CLASSES)
+        if study.replicates.refit == "train":
+            validation = {name: value + 0.01 for name, value in test.items()}
+        cost = {"charged_seconds": 19.0, "free_seconds": 3.0, "parameters": 11_176_579}
+    ledger.append(
+        "replicate_finished",
+        **key,
+        **who,
+        state="failed" if error else "completed",
+        error=error,
+        test_metrics=test,
+        validation_metrics=validation,
+        cost=cost,
+        predictions=file,
+    )
+
+
+def _save(folder: Path, name: str, cases: _Cases, scores: np.ndarray) -> dict[str, str]:
+    path = folder / "predictions" / f"{name}.npz"
+    np.savez_compressed(
+        path,
+        test_ids=cases.ids,
+        test_groups=cases.groups,
+        test_labels=cases.labels,
+        test_scores=scores,
+    )
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"file": f"predictions/{name}.npz", "sha256": digest}
+
+
+PAIR = (Actor(label="Strong", quality=2.0), Actor(label="Weak", quality=0.6))
+CAST = (
+    Actor(label="ResNet-18, from scratch", quality=1.55, pin=(("depth", 18),)),
+    Actor(label="ResNet-34, from scratch", quality=1.5, pin=(("depth", 34),)),
+    Actor(label="ConvMixer", quality=1.15, diverges=2),
+    Actor(label="FCNN", quality=0.5, replicate_error="CUDA error: an illegal access"),
+    Actor(
+        label='=HYPERLINK("https://example.org")</script><script>document.title="owned"</script>, '
+        "<b>bold</b> & 'quotes'",
+        quality=1.0,
+    ),
+    Actor(
+        label="AlexNet",
+        fails='Traceback (most recent call last):\n  File "suite/alexnet.py", line 3\n'
+        "RuntimeError: expected 1 channel, <got> 3",
+    ),
+)

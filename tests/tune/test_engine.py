@@ -1,0 +1,160 @@
+"""The engine's promises, on virtual workers: equal effort, nothing lost, nothing twice."""
+
+from collections import Counter
+
+import pytest
+
+from bench.ledger import read, timeless
+from bench.tune.jobs import Failure
+from tests.tune.virtual import Killed, run, study
+
+
+def comparable(folder):
+    events = read(folder / "ledger.jsonl")
+    return [timeless(event) for event in events if event["event"] != "run_resumed"]
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("scheduler", ["asha", "none"])
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_every_study_spends_exactly_its_effort(tmp_path, workers, scheduler, sampler):
+    studies = [study(n, scheduler=scheduler, sampler=sampler) for n in "abc"]
+    engine = run(tmp_path, studies, workers=workers)
+    for search in engine.searches.values():
+        assert search.state.effort == 30
+        assert len(search.state.replicates) == 3
+        assert all(r.state == "completed" for r in search.state.replicates.values())
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_ledger_holds_nothing_twice_and_leaves_nothing_open(tmp_path, workers):
+    run(tmp_path, [study("a"), study("b")], workers=workers)
+    events = read(tmp_path / "ledger.jsonl")
+    for kind, keys in {
+        "trial_started": ("study", "trial"),
+        "trial_reported": ("study", "trial", "epoch"),
+        "trial_finished": ("study", "trial"),
+        "replicate_started": ("study", "replicate"),
+        "replicate_finished": ("study", "replicate"),
+        "test_unsealed": ("study", "replicate"),
+    }.items():
+        counted = Counter(tuple(e[k] for k in keys) for e in events if e["event"] == kind)
+        assert counted and max(counted.values()) == 1, kind
+    started = {(e["study"], e["trial"]) for e in events if e["event"] == "trial_started"}
+    ended = {(e["study"], e["trial"]) for e in events if e["event"] == "trial_finished"}
+    assert started == ended
+
+
+def test_same_seed_same_ledger(tmp_path):
+    for name in "12":
+        run(tmp_path / name, [study("a"), study("b")])
+    assert comparable(tmp_path / "1") == comparable(tmp_path / "2")
+
+
+def test_killed_after_any_message_and_resumed_is_the_unbroken_run(tmp_path):
+    studies = [study("a", seeds=2, effort_epochs=14), study("b", seeds=2, effort_epochs=14)]
+    run(tmp_path / "whole", studies)
+    whole = comparable(tmp_path / "whole")
+    steps = sum(e["event"].endswith(("reported", "trained", "replicate_finished")) for e in whole)
+    for kill in range(1, steps):
+        broken = tmp_path / f"killed-{kill}"
+        with pytest.raises(Killed):
+            run(broken, studies, steps=kill)
+        run(broken, studies)
+        assert comparable(broken) == whole, f"killed after message {kill}"
+
+
+def test_torn_at_any_line_and_resumed_is_the_unbroken_run(tmp_path):
+    """A driver may also die between two lines that belong to one decision, or within a line."""
+    studies = [study("a", seeds=2, effort_epochs=14)]
+    run(tmp_path / "whole", studies)
+    whole = comparable(tmp_path / "whole")
+    lines = (tmp_path / "whole" / "ledger.jsonl").read_bytes().splitlines(keepends=True)
+    for cut in range(1, len(lines)):
+        broken = tmp_path / f"cut-{cut}"
+        broken.mkdir()
+        torn = lines[cut][: len(lines[cut]) // 2]
+        (broken / "ledger.jsonl").write_bytes(b"".join(lines[:cut]) + torn)
+        run(broken, studies)
+        assert comparable(broken) == whole, f"cut after line {cut}"
+
+
+def test_test_split_is_opened_only_by_replicates_and_after_the_search(tmp_path):
+    run(tmp_path, [study("a")], workers=4)
+    names = [event["event"] for event in read(tmp_path / "ledger.jsonl")]
+    assert names.index("test_unsealed") > names.index("study_finished")
+    assert names.index("test_unsealed") > names.index("replicate_trained")
+    assert names.count("test_unsealed") == 3
+
+
+def test_asha_stops_trials_and_optuna_hears_the_truth(tmp_path):
+    engine = run(tmp_path, [study("a", effort_epochs=60)])
+    search = engine.searches["task-a"]
+    states = Counter(trial.state for trial in search.state.trials.values())
+    assert states["stopped"] > states["completed"] > 0
+    mirrored = Counter(t.state.name for t in search._sampler._mirror.trials)
+    assert mirrored == {"PRUNED": states["stopped"], "COMPLETE": states["completed"]}
+    pruned = [t for t in search._sampler._mirror.trials if t.state.name == "PRUNED"]
+    assert all(trial.intermediate_values for trial in pruned)
+
+
+def test_diverged_trials_are_charged_and_ranked_last_by_the_sampler(tmp_path):
+    def failing(job, epoch):
+        if job.kind == "search" and job.number % 2 and epoch == 2:
+            return Failure(reason="diverged", epoch=2, error="loss is nan")
+        return None
+
+    engine = run(tmp_path, [study("a", scheduler="none")], failing=failing)
+    search = engine.searches["task-a"]
+    failed = [trial for trial in search.state.trials.values() if trial.state == "failed"]
+    assert failed and all(trial.effort == 2 and trial.reason == "diverged" for trial in failed)
+    assert search.state.effort == 30
+    assert search.state.winner not in {trial.number for trial in failed}
+    mirrored = search._sampler._mirror.trials
+    for trial in failed:
+        assert mirrored[trial.number].state.name == "PRUNED"
+        assert not mirrored[trial.number].intermediate_values
+
+
+def test_a_study_whose_model_raises_ends_and_the_others_go_on(tmp_path):
+    def failing(job, epoch):
+        if job.study == "task-a":
+            return Failure(reason="model_error", epoch=1, error="RuntimeError: shapes differ")
+        return None
+
+    engine = run(tmp_path, [study("a"), study("b")], failing=failing)
+    assert engine.outcome() == "failed"
+    broken, sound = engine.searches["task-a"].state, engine.searches["task-b"].state
+    assert broken.state == "failed" and "shapes differ" in broken.why
+    assert len(broken.trials) == 3 and not broken.replicates
+    assert sound.state == "completed" and len(sound.replicates) == 3
+
+
+def test_a_dead_worker_costs_a_retry_and_four_end_the_trial(tmp_path):
+    engine = run(
+        tmp_path, [study("a")], dying=lambda job, order: job.kind == "search" and job.number == 1
+    )
+    trial = engine.searches["task-a"].state.trials[1]
+    assert (trial.retries, trial.state, trial.reason) == (3, "failed", "worker_died")
+    assert engine.searches["task-a"].state.state == "completed"
+
+
+def test_max_trials_caps_the_search(tmp_path):
+    engine = run(tmp_path, [study("a", max_trials=4)])
+    assert len(engine.searches["task-a"].state.trials) == 4
+    assert engine.searches["task-a"].state.state == "completed"
+
+
+def test_refit_on_both_splits_stops_where_the_winner_was_best(tmp_path):
+    engine = run(tmp_path, [study("a", refit="train+validation")])
+    state = engine.searches["task-a"].state
+    best = state.trials[state.winner].best()
+    assert {r.stop_epoch for r in state.replicates.values()} == {best[1]}
+    assert {r.epoch for r in state.replicates.values()} == {best[1]}
+
+
+def test_checkpoints_of_finished_trials_are_discarded(tmp_path):
+    discarded = []
+    engine = run(tmp_path, [study("a")], discarded=discarded)
+    trials = engine.searches["task-a"].state.trials
+    assert sorted(discarded) == sorted(f"task-a/trial-{number}" for number in trials)

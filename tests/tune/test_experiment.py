@@ -1,0 +1,96 @@
+"""The engine on a real Ray Tune, with workers that follow made-up curves."""
+
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from bench.ledger import Ledger, read
+from bench.tune import experiment
+from bench.tune.engine import Engine
+from tests.tune import virtual
+from tests.tune.test_engine import comparable
+
+
+@pytest.fixture(scope="module")
+def resources():
+    with experiment.cluster(None, workers=2, gpus=0) as shared:
+        yield shared
+
+
+def virtual_worker(studies, marker: Path | None = None):
+    """A worker class without torch; with a marker file, the first one dies once in its trial 1."""
+    from bench.tune.worker import Worker
+
+    by_id = {study.id: study for study in studies}
+
+    class VirtualWorker(Worker):
+        def setup(self, config):
+            self.reset_config(config)
+
+        def _work(self, job):
+            if marker is not None and job.kind == "search" and job.number == 1:
+                try:
+                    marker.touch(exist_ok=False)
+                    os.kill(os.getpid(), signal.SIGKILL)
+                except FileExistsError:
+                    pass
+            yield from virtual.messages(job, by_id[job.study], lambda job, epoch: None)
+
+    return VirtualWorker
+
+
+def work(folder, studies, resources, marker=None):
+    with Ledger(folder / "ledger.jsonl") as ledger:
+        ledger.append(
+            "run_started",
+            suite="virtual",
+            scale="demo",
+            seed=7,
+            phantom=True,
+            studies=[study.id for study in studies],
+        )
+        engine = Engine(
+            studies,
+            {"family": virtual.SPACE},
+            ledger,
+            test_fingerprints={"task": "f00d"},
+            save_predictions=lambda name, arrays: {"file": f"{name}.npz", "sha256": "0"},
+            discard_checkpoint=lambda name: None,
+        )
+        experiment.run(engine, virtual_worker(studies, marker), resources)
+        ledger.append("run_finished", state=engine.outcome())
+    return engine
+
+
+def test_one_worker_on_ray_writes_the_ledger_of_the_virtual_run(tmp_path, resources):
+    studies = [virtual.study("a"), virtual.study("b")]
+    one = experiment.Resources(workers=1, cpus=1, gpus=0)
+    work(tmp_path / "ray", studies, one)
+    virtual.run(tmp_path / "virtual", studies)
+    assert comparable(tmp_path / "ray") == comparable(tmp_path / "virtual")
+
+
+def test_two_workers_leave_nothing_open_and_do_nothing_twice(tmp_path, resources):
+    studies = [virtual.study(name) for name in "abc"]
+    engine = work(tmp_path, studies, resources)
+    assert engine.outcome() == "completed"
+    for search in engine.searches.values():
+        assert search.state.effort == 30
+        assert len(search.state.replicates) == 3
+    events = read(tmp_path / "ledger.jsonl")
+    reported = Counter(
+        (e["study"], e["trial"], e["epoch"]) for e in events if e["event"] == "trial_reported"
+    )
+    assert max(reported.values()) == 1
+
+
+def test_a_killed_worker_is_replaced_and_its_trial_begun_again(tmp_path, resources):
+    studies = [virtual.study("a")]
+    engine = work(tmp_path, studies, resources, marker=tmp_path / "died")
+    trial = engine.searches["task-a"].state.trials[1]
+    assert (tmp_path / "died").exists()
+    assert trial.retries == 1 and trial.state != "failed"
+    assert engine.outcome() == "completed"
