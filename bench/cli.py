@@ -107,8 +107,10 @@ def run(
     from bench import launch
     from bench.torch_check import check_torch
     from bench.tune.driver import Options
+    from bench.tune.experiment import check_address
 
     check_torch()
+    check_address(address)
     _load_plugins(plugins)
     settings = parse_assignments(set_ or [])
     if seeds is not None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import os
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from results import figures, sentences, tables
-from results.analysis import TaskAnalysis, analyse
-from results.holes import holes
-from results.leaderboard import leaderboard, secondary
+from results.compiled import Compiled, TaskTables, compile_run
+from results.files import csv_text, replace_file
+from results.leaderboard import secondary
 from results.load import Run, load_run
-from results.wording import NAME_BEGIN, NAME_END, count, duration, interval, p_value, score, spread
+from results.wording import (
+    NAME_BEGIN,
+    NAME_END,
+    count,
+    duration,
+    interval,
+    p_value,
+    score,
+    spread,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,103 +36,20 @@ def write_report(run_folder: Path) -> Path:
     Works for runs that are not finished and for runs without any result. Raises UserError where
     the folder is no run's.
     """
-    run = load_run(run_folder)
-    analyses = [analyse(run, task) for task in run.tasks]
-    boards = {analysis.task.id: leaderboard(run, analysis) for analysis in analyses}
-    missing = holes(run, analyses)
-    _write_tables(run, analyses, boards, missing)
-    page = _render(run, analyses, boards, missing)
+    compiled = compile_run(load_run(run_folder))
+    for name, table in compiled.files().items():
+        text = csv_text(table, phantom=compiled.run.phantom)
+        replace_file(run_folder / "tables" / f"{name}.csv", text)
     path = run_folder / "report.html"
-    _replace(path, page)
+    replace_file(path, _render(compiled))
     return path
 
 
-# --- CSV ------------------------------------------------------------------------------------
-
-
-def _write_tables(
-    run: Run,
-    analyses: Sequence[TaskAnalysis],
-    boards: Mapping[str, pd.DataFrame],
-    missing: pd.DataFrame,
-) -> None:
-    per_task = {
-        "leaderboard": [boards[analysis.task.id] for analysis in analyses],
-        "comparisons": [tables.comparisons(analysis) for analysis in analyses],
-        "seeds": [tables.seeds(run, analysis) for analysis in analyses],
-        "trials": [tables.trials(run, analysis) for analysis in analyses],
-        "curves": [tables.curves(run, analysis) for analysis in analyses],
-        "search": [tables.trajectory(run, analysis) for analysis in analyses],
-        "winners": [tables.winners(run, analysis) for analysis in analyses],
-    }
-    whole = {name: _stacked(parts) for name, parts in per_task.items()}
-    whole["holes"] = missing
-    whole["data"] = tables.data(run)
-    whole["openings"] = tables.openings(run)
-    whole["provenance"] = tables.provenance(run)
-    for name, table in whole.items():
-        _replace(run.folder / "tables" / f"{name}.csv", csv_text(table, phantom=run.phantom))
-
-
-def _stacked(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Tables below each other; columns that only some have are empty in the others."""
-    import pandas as pd
-
-    columns = list(dict.fromkeys(column for part in parts for column in part.columns))
-    filled = [part for part in parts if len(part)] or list(parts[:1])
-    table: pd.DataFrame = pd.concat(filled, ignore_index=True).reindex(columns=columns)
-    return table
-
-
-def csv_text(table: pd.DataFrame, *, phantom: bool) -> str:
-    """A table as CSV whose first column says whether its data are real.
-
-    A text that a spreadsheet would take for a formula gets a leading apostrophe; numbers are
-    written in full.
-    """
-    stamp = "phantom" if phantom else "real"
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["data", *map(_cell, table.columns)])
-    for row in table.itertuples(index=False, name=None):
-        writer.writerow([stamp, *map(_cell, row)])
-    return out.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    import pandas as pd
-
-    if isinstance(value, str):
-        return "'" + value if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
-    return "" if pd.isna(value) else value
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-# --- HTML -----------------------------------------------------------------------------------
-
-
-def _render(
-    run: Run,
-    analyses: Sequence[TaskAnalysis],
-    boards: Mapping[str, pd.DataFrame],
-    missing: pd.DataFrame,
-) -> str:
+def _render(compiled: Compiled) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
+    run = compiled.run
     environment = Environment(
         loader=PackageLoader("results", "templates"),
         autoescape=True,
@@ -153,56 +75,55 @@ def _render(
         created=_moment(run.record.get("created", "")),
         ended=_moment(run.ended),
         tasks=[
-            {"number": number, **_task(run, analysis, boards[analysis.task.id], looks)}
-            for number, analysis in enumerate(analyses, 1)
+            {"number": number, **_task(run, task, looks)}
+            for number, task in enumerate(compiled.tasks, 1)
         ],
         looks=looks,
-        holes=missing.to_dict("records"),
-        data=_data(run),
-        openings=tables.openings(run).to_dict("records"),
-        provenance=tables.provenance(run).to_dict("records"),
-        protocol=sentences.protocol(run, analyses),
+        holes=_records(compiled.by_name["holes"]),
+        data=_data(run, compiled.by_name["data"]),
+        openings=_records(compiled.by_name["openings"]),
+        provenance=_records(compiled.by_name["provenance"]),
+        protocol=sentences.protocol(run, compiled.analyses),
         notes=list(run.record.get("notes", [])),
         plotly=_inline(get_plotlyjs()),
     )
 
 
-def _task(
-    run: Run, analysis: TaskAnalysis, board: pd.DataFrame, looks: figures.Styles
-) -> dict[str, Any]:
-    task = analysis.task
-    metric = tables.metric_title(task, task.primary)
-    pairs = tables.comparisons(analysis).to_dict("records")
+def _task(run: Run, task: TaskTables, looks: figures.Styles) -> dict[str, Any]:
+    """What the page shows of one task."""
+    analysis, found = task.analysis, task.by_name
+    metric = tables.metric_title(analysis.task, analysis.task.primary)
     return {
-        "facts": task,
+        "facts": analysis.task,
         "metric": metric,
         "verdict": sentences.verdict(run, analysis),
-        "board": board.to_dict("records"),
-        "secondary": [(id, tables.metric_title(task, id)) for id in secondary(run, analysis)],
-        "pairs": pairs,
-        "fold_pairs": len(pairs) > SHOWN_PAIRS,
-        "seeds": tables.seeds(run, analysis).to_dict("records"),
-        "winners": _winners(tables.winners(run, analysis)),
-        "figures": _figures(run, analysis, board, metric, looks),
+        "board": _records(found["leaderboard"]),
+        "secondary": [
+            (name, tables.metric_title(analysis.task, name)) for name in secondary(run, analysis)
+        ],
+        "pairs": _records(found["comparisons"]),
+        "fold_pairs": len(found["comparisons"]) > SHOWN_PAIRS,
+        "seeds": _records(found["seeds"]),
+        "winners": _winners(found["winners"]),
+        "figures": {name: _json(figure) for name, figure in _figures(found, metric, looks).items()},
     }
 
 
 def _figures(
-    run: Run, analysis: TaskAnalysis, board: pd.DataFrame, metric: str, looks: figures.Styles
-) -> dict[str, Any]:
-    """The figures that have something to show, as JSON that is safe inside a page."""
-    seeds, curves = tables.seeds(run, analysis), tables.curves(run, analysis)
-    trajectory = tables.trajectory(run, analysis)
-    found: dict[str, go.Figure] = {}
+    found: Mapping[str, pd.DataFrame], metric: str, looks: figures.Styles
+) -> dict[str, go.Figure]:
+    """The figures that have something to show."""
+    board, seeds = found["leaderboard"], found["seeds"]
+    drawn: dict[str, go.Figure] = {}
     if board["mean"].notna().any():
-        found["forest"] = figures.forest(board, metric=metric, looks=looks)
+        drawn["forest"] = figures.forest(board, metric=metric, looks=looks)
     if seeds["test"].notna().any():
-        found["seeds"] = figures.seed_variance(seeds, metric=metric, looks=looks)
-    if len(curves):
-        found["curves"] = figures.score_against_seconds(curves, metric=metric, looks=looks)
-    if (trajectory["kind"] == "best").any():
-        found["search"] = figures.search(trajectory, metric=metric, looks=looks)
-    return {name: _json(figure) for name, figure in found.items()}
+        drawn["seeds"] = figures.seed_variance(seeds, metric=metric, looks=looks)
+    if len(found["curves"]):
+        drawn["curves"] = figures.score_against_seconds(found["curves"], metric=metric, looks=looks)
+    if (found["search"]["kind"] == "best").any():
+        drawn["search"] = figures.search(found["search"], metric=metric, looks=looks)
+    return drawn
 
 
 def _emphasised(text: str) -> Any:
@@ -259,11 +180,10 @@ def _value(value: Any) -> str:
     return str(value)
 
 
-def _data(run: Run) -> list[dict[str, Any]]:
-    return [
-        {**row, "title": run.tasks[row["task"]].title if row["task"] in run.tasks else row["task"]}
-        for row in _records(tables.data(run))
-    ]
+def _data(run: Run, table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The splits, with the tasks' titles."""
+    titles = {id: task.title for id, task in run.tasks.items()}
+    return [{**row, "title": titles.get(row["task"], row["task"])} for row in _records(table)]
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

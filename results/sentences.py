@@ -174,7 +174,7 @@ def protocol(run: Run, analyses: Sequence[TaskAnalysis]) -> list[str]:
         "Searches saw the training and validation splits only. The best validation score chose "
         f"one configuration per entrant; it was retrained under {replicates['seeds']} fresh "
         f"seeds, {_REFIT.get(replicates['refit'], replicates['refit'])}. Each of these "
-        "replicates opened the test split once, at its end.",
+        "replicates opens the test split once, at its end.",
     ]
     splits = sorted({_unit(analysis) for analysis in analyses})
     said.append(" ".join(splits))

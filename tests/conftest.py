@@ -1,4 +1,4 @@
-"""What all tests share: a cache of their own, one thread for each process, no hub."""
+"""What all tests share: a cache of their own, one thread for each process, no hub, Ray's mode."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import pytest
 # Before anything imports numpy or torch, and inherited by the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Ray reads these once, when it is imported: whichever test imports it first, it asks for a token.
+os.environ.setdefault("RAY_AUTH_MODE", "token")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 PROJECT = Path(__file__).resolve().parent.parent
 

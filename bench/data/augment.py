@@ -20,18 +20,20 @@ def _none(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _flips(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Left-right and up-down, each with probability 0.5."""
-    across, down = _heads(images, 2, generator)
-    images = torch.where(across.view(-1, 1, 1, 1), images.flip(3), images)
-    return torch.where(down.view(-1, 1, 1, 1), images.flip(2), images)
+    """Left-right and up-down, each with probability 0.5; only images that turn are moved."""
+    drawn = torch.randint(4, (len(images),), generator=generator)
+    for number, sides in ((1, (3,)), (2, (2,)), (3, (2, 3))):
+        index = (drawn == number).nonzero().squeeze(1).to(images.device)
+        images.index_copy_(0, index, images.index_select(0, index).flip(sides))
+    return images
 
 
 def _flips_rotation(images: Tensor, generator: torch.Generator) -> Tensor:
     """Flips, and with probability 0.5 a rotation by up to 180 degrees, edges reflected."""
     images = _flips(images, generator)
-    (turned,) = _heads(images, 1, generator)
-    angle = (2 * torch.rand(len(images), generator=generator) - 1) * math.pi
-    angle = angle.to(images.device) * turned
+    turned = torch.rand(len(images), generator=generator) < 0.5
+    angle = (2 * torch.rand(len(images), generator=generator) - 1) * math.pi * turned
+    angle = angle.to(images.device)
     # Coordinates run from -1 to 1 along both sides, so a rotation needs the sides' ratio.
     ratio = images.shape[2] / images.shape[3]
     cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
@@ -40,11 +42,6 @@ def _flips_rotation(images: Tensor, generator: torch.Generator) -> Tensor:
     return functional.grid_sample(
         images, grid.to(images.dtype), padding_mode="reflection", align_corners=False
     )
-
-
-def _heads(images: Tensor, coins: int, generator: torch.Generator) -> Tensor:
-    """Fair coins, bool (coins, images), drawn on the generator's CPU whatever the device."""
-    return (torch.rand(coins, len(images), generator=generator) < 0.5).to(images.device)
 
 
 AUGMENTATIONS: dict[str, Augmentation] = {
@@ -57,8 +54,8 @@ AUGMENTATIONS: dict[str, Augmentation] = {
 def get(name: str) -> Augmentation:
     """`augmentation(images, generator)`: float (batch, channels, height, width) to the same.
 
-    The generator lives on the CPU, so that a seed draws the same on every device. Raises UserError
-    for an unknown name.
+    The given images may be overwritten. The generator lives on the CPU, so that a seed draws the
+    same on every device. Raises UserError for an unknown name.
     """
     if name not in AUGMENTATIONS:
         raise UserError(unknown("augmentation", name, AUGMENTATIONS))

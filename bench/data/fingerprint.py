@@ -40,7 +40,7 @@ def raw_fingerprint(
 
     def digest(path: Path) -> tuple[str, int, int, str]:
         name, stat = path.relative_to(folder).as_posix(), path.stat()
-        size, mtime, content = known.get(name, (None, None, None))
+        size, mtime, content = known.get(name, (-1, -1, ""))
         if (size, mtime) != (stat.st_size, stat.st_mtime_ns):
             content = file_hash(path)
         return name, stat.st_size, stat.st_mtime_ns, content

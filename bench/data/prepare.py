@@ -168,7 +168,7 @@ def content_of(data: SplitData) -> str:
             state.update(f"{array.dtype.str}{array.shape}".encode())
             for begin in range(0, len(array), ROWS if array.ndim > 1 else 1 << 20):
                 end = begin + (ROWS if array.ndim > 1 else 1 << 20)
-                state.update(np.ascontiguousarray(array[begin:end]))
+                state.update(np.ascontiguousarray(array[begin:end]).data)
     return state.hexdigest()
 
 

@@ -131,7 +131,7 @@ def _same_shape(
         f"{task.id}: {id} must be uint8 (channels, height, width), is {image.dtype} {image.shape}"
     )
     assert known in (None, image.shape), f"{task.id}: {id} is {image.shape}, others are {known}"
-    return image.shape  # type: ignore[return-value]
+    return image.shape
 
 
 def _label(task: Task, id: str, label: Any) -> int:

@@ -62,15 +62,16 @@ def make_schedule(
     from timm.scheduler import CosineLRScheduler, StepLRScheduler
 
     updates = updates_per_epoch * max_epochs
+    warmup = min(round(float(config.get("warmup", 0.0)) * updates), updates - 1)
     common: dict[str, Any] = {
-        "warmup_t": round(float(config.get("warmup", 0.0)) * updates),
+        "warmup_t": warmup,
         "warmup_lr_init": 0.0,
-        "warmup_prefix": False,
+        "warmup_prefix": True,
         "t_in_epochs": False,
     }
     name = config.get("schedule", "cosine")
     if name == "cosine":
-        return CosineLRScheduler(optimizer, t_initial=updates, lr_min=0.0, **common)
+        return CosineLRScheduler(optimizer, t_initial=updates - warmup, lr_min=0.0, **common)
     if name == "constant":
         return StepLRScheduler(optimizer, decay_t=1, decay_rate=1.0, **common)
     if name == "exponential":

@@ -109,6 +109,15 @@ class Training:
             return False
         return len(scores) - 1 - int(np.argmax(scores)) >= budget.patience
 
+    def rehearse(self) -> float:
+        """One update, on the first batch; returns its loss. Raises what the model raises."""
+        self.model.train()
+        inputs, labels = next(iter(self._source.batches(self._order(1)[:1])))
+        if self._augment is not None:
+            inputs = self._augment(inputs, torch.Generator().manual_seed(0))
+        self._stepper.step(inputs, labels, update=0, epoch=1)
+        return self._stepper.mean_loss(1)
+
     # --- One epoch --------------------------------------------------------------------------
 
     def train_epoch(self, clock: Clock) -> Report:

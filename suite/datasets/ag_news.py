@@ -49,8 +49,8 @@ def cases(folder: Path) -> list[Case]:
 
 def read(case: Case) -> Row:
     """The class and the cleaned text."""
-    label, text = case.source  # type: ignore[misc]
-    return Row(label, clean(text))
+    assert isinstance(case.source, Row)
+    return case.source._replace(text=clean(case.source.text))
 
 
 _ENTITY = re.compile(

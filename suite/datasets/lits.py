@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.spec import Case, Dataset
 
@@ -33,11 +33,16 @@ class Volume:
     the left, as radiologists have it."""
 
     hu: np.ndarray
-    """int16, or float32 where the file holds fractions; (slices, rows, columns), in HU."""
+    """HU (slices, rows, columns): integers, or float32 where the file scales or holds fractions."""
     mask: np.ndarray
     """uint8, of the same shape: 0 background, 1 liver, 2 tumour."""
     spacing: tuple[float, float, float]
     """Millimetres between slices, rows and columns."""
+
+
+class _Pair(NamedTuple):
+    volume: Path
+    mask: Path
 
 
 class _Unreadable(Exception):
@@ -57,7 +62,7 @@ def cases(folder: Path) -> list[Case]:
         pair = numbered[number]
         if len(pair["volume"]) == len(pair["segmentation"]) == 1:
             name = f"volume-{number}"
-            source = (pair["volume"][0], pair["segmentation"][0])
+            source = _Pair(pair["volume"][0], pair["segmentation"][0])
             found.append(Case(id=name, group=name, source=source))
     return found
 
@@ -70,11 +75,11 @@ def read(case: Case) -> Volume:
     """
     import nibabel
 
-    volume_path, mask_path = case.source  # type: ignore[misc]
-    with _opened(volume_path) as image:
+    assert isinstance(case.source, _Pair)
+    with _opened(case.source.volume) as image:
         hu = _array(image)
         affine, zooms = image.affine, image.header.get_zooms()
-    with _opened(mask_path) as image:
+    with _opened(case.source.mask) as image:
         mask = _array(image).astype("uint8", copy=False)
     orientation = nibabel.orientations.ornt_transform(
         nibabel.io_orientation(affine), nibabel.orientations.axcodes2ornt(("L", "P", "S"))
@@ -173,12 +178,14 @@ def _opened(path: Path) -> Iterator[Any]:
 
     Raises _Unreadable for everything that can be wrong with the file.
     """
-    import nibabel
+    from nibabel import Nifti1Image, imageglobals
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
 
-    nibabel.imageglobals.logger.setLevel("CRITICAL")  # It is we who say what is wrong.
+    imageglobals.logger.setLevel("CRITICAL")  # It is we who say what is wrong.
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            image = nibabel.Nifti1Image.from_stream(stream)
+            image = Nifti1Image.from_stream(stream)
             if len(image.shape) != 3 or 0 in image.shape:
                 raise _Unreadable(f"a volume has three axes, this one is of shape {image.shape}")
             yield image
@@ -186,9 +193,7 @@ def _opened(path: Path) -> Iterator[Any]:
                 pass
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise _Unreadable(f"is a corrupt gzip ({error})") from error
-    except nibabel.filebasedimages.ImageFileError as error:
-        raise _Unreadable(f"has no readable NIfTI header ({error})") from error
-    except nibabel.spatialimages.HeaderDataError as error:
+    except (ImageFileError, HeaderDataError) as error:
         raise _Unreadable(f"has no readable NIfTI header ({error})") from error
     except (OSError, ValueError) as error:
         raise _Unreadable(f"cannot be read ({error})") from error

@@ -198,7 +198,7 @@ def _liver(rng: np.random.Generator, body: _Body, hu: np.ndarray) -> tuple[np.nd
     ripple = 0.14 * (wave[0] * wave[1] + np.sin(frame.x / rng.uniform(12, 25)))
     liver = (np.maximum(right, left) + ripple > 0) & body.cavity & (frame.z < body.diaphragm - 2)
     hu[liver] = rng.normal(104, 12)
-    contrast = rng.choice([-12, 15, 25])
+    contrast = rng.choice([-10, 14, 20])
     for _ in range(int(rng.integers(2, 6))):
         height, shift, turn = rng.uniform(10, 90), rng.uniform(-0.4, 0.3), rng.uniform(-1.2, 1.2)
         middle = (body.dome - height, shift * body.depth, -0.4 * body.width)
@@ -250,7 +250,7 @@ def _neighbours(rng: np.random.Generator, body: _Body, hu: np.ndarray, liver: np
     organ(body.place(dome - 100, 0.28, 0.06), body.radii(900, 0.085, 0.065), rng.normal(150, 18))
     organ(body.place(dome - 100, 0.26, -0.1), body.radii(900, 0.075, 0.075), rng.normal(115, 15))
     tip = np.argwhere(liver)
-    if len(tip) and rng.random() < 0.8:  # The gall bladder hangs under the liver.
+    if len(tip) and rng.random() < 0.5:  # The gall bladder hangs under the liver.
         z, y, x = tip[rng.integers(len(tip) // 3)]
         centre = (float(frame.z.flat[z]), float(frame.y.flat[y]), float(frame.x.flat[x]))
         organ(centre, (rng.uniform(14, 26), rng.uniform(12, 22), rng.uniform(12, 20)), WATER)
@@ -261,8 +261,10 @@ def _tumours(
 ) -> None:
     """Paint tumours into the liver and into the mask: one patient in eight has none."""
     import numpy as np
+    from scipy.ndimage import binary_erosion
 
-    frame, places = body.frame, np.argwhere(liver)
+    frame = body.frame
+    places = np.argwhere(binary_erosion(liver, np.ones((1, 3, 3)), iterations=3))
     count = 0 if rng.random() < 0.125 else int(rng.integers(1, 4))
     for _ in range(count if len(places) else 0):
         z, y, x = places[rng.integers(len(places))]
@@ -271,10 +273,10 @@ def _tumours(
         centre = (float(frame.z.flat[z]), float(frame.y.flat[y]), float(frame.x.flat[x]))
         depth = frame.ball(centre, (stretch[0], stretch[1], stretch[2]))
         inside = (depth > 0) & liver
-        contrast = rng.uniform(60, 100) if rng.random() < 0.06 else -rng.uniform(65, 140)
+        contrast = rng.uniform(70, 110) if rng.random() < 0.06 else -rng.uniform(75, 160)
         edge = rng.uniform(0.05, 0.25)
         hu[inside] += contrast * np.minimum(depth[inside] / edge, 1)
-        mask[inside & (depth > 0.1)] = 2
+        mask[inside & (depth > 0.3)] = 2
 
 
 def _nifti(array: np.ndarray, spacing: tuple[float, float, float], codes: str) -> bytes:

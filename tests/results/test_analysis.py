@@ -118,3 +118,11 @@ def test_one_patient_gives_no_tier(make_run):
 def test_a_run_without_any_result_has_entries_and_nothing_else(make_run):
     analysis = analysed(make_run([CAST[-1]]))
     assert len(analysis.entries) == 1 and not analysis.comparisons and analysis.patients == 0
+
+
+def test_patients_are_the_same_for_both_sides_of_a_comparison(make_run):
+    twin = Actor(label="Twin", quality=1.0)
+    analysis = analysed(make_run([twin, twin]))
+    alone, pair = analysis.entries[0].estimate, analysis.comparisons[0].difference
+    assert alone.patient_variance > 1e-6
+    assert pair.value == 0 and pair.patient_variance < 1e-20

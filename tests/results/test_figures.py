@@ -1,6 +1,6 @@
 import json
 
-from results import figures, tables
+from results import figures, tables, training
 from results.analysis import analyse
 from results.leaderboard import leaderboard
 from results.load import load_run
@@ -27,8 +27,8 @@ def test_names_are_no_markup_in_a_figure(make_run):
     drawn = [
         figures.forest(leaderboard(run, analysis), metric="F", looks=looks),
         figures.seed_variance(tables.seeds(run, analysis), metric="F", looks=looks),
-        figures.score_against_seconds(tables.curves(run, analysis), metric="F", looks=looks),
-        figures.search(tables.trajectory(run, analysis), metric="F", looks=looks),
+        figures.score_against_seconds(training.curves(run, analysis), metric="F", looks=looks),
+        figures.search(training.trajectory(run, analysis), metric="F", looks=looks),
     ]
     for figure in drawn:
         text = json.dumps(json.loads(figure.to_json()), ensure_ascii=False)
@@ -37,7 +37,7 @@ def test_names_are_no_markup_in_a_figure(make_run):
 
 def test_the_search_marks_each_way_to_end(make_run):
     run = load_run(make_run(CAST))
-    path = tables.trajectory(run, analyse(run, "lits_cls"))
+    path = training.trajectory(run, analyse(run, "lits_cls"))
     figure = figures.search(path, metric="F", looks=figures.styles([a.label for a in CAST]))
     symbols = {trace.marker.symbol for trace in figure.data if trace.mode == "markers"}
     assert {"circle-open", "line-ns-open", "x-thin-open"} >= symbols >= {"circle-open"}
@@ -46,3 +46,14 @@ def test_the_search_marks_each_way_to_end(make_run):
 def test_twenty_entrants_look_different():
     looks = figures.styles([f"entrant {n}" for n in range(20)])
     assert len({(look["color"], look["symbol"]) for look in looks.values()}) == 20
+
+
+def test_a_figure_in_a_page_cannot_end_its_script():
+    import plotly.graph_objects as go
+
+    from results.report import _json
+
+    title = "</script><!-- & \u2028"
+    text = str(_json(go.Figure().update_layout(title={"text": title})))
+    assert not set(text) & set("<>&\u2028")
+    assert json.loads(text)["layout"]["title"]["text"] == title

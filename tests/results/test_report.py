@@ -93,6 +93,13 @@ def test_names_cannot_become_markup_or_script(make_run):
         json.loads(block)
 
 
+def test_names_in_the_sentence_are_strong_and_nothing_else(make_run):
+    text = report(make_run([CAST[4], Actor(label="Weak", quality=0.3)]))
+    verdict = re.search(r'<p class="verdict">(.*?)</p>', text, re.S).group(1)
+    assert verdict.startswith("<strong>=HYPERLINK(") and "&lt;b&gt;bold" in verdict
+    assert set(re.findall(r"<[^>]*>", verdict)) == {"<strong>", "</strong>"}
+
+
 def test_a_phantom_is_stamped_on_page_headings_tables_and_files(make_run):
     folder = make_run(CAST)
     text = report(folder).replace(_plotly(), "")

@@ -1,0 +1,84 @@
+"""All tables of a run, each computed once: what the page and the CSV files are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from results import tables, training
+from results.analysis import TaskAnalysis, analyse
+from results.holes import holes
+from results.leaderboard import leaderboard
+from results.load import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskTables:
+    """The tables of one task; `by_name` has those that become a file."""
+
+    analysis: TaskAnalysis
+    by_name: dict[str, pd.DataFrame]
+    """`leaderboard`, `comparisons`, `seeds`, `trials`, `curves`, `search`, `winners`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compiled:
+    """A run and all its tables."""
+
+    run: Run
+    tasks: tuple[TaskTables, ...]
+    by_name: dict[str, pd.DataFrame]
+    """`holes`, `data`, `openings`, `provenance`."""
+
+    @property
+    def analyses(self) -> list[TaskAnalysis]:
+        return [task.analysis for task in self.tasks]
+
+    def files(self) -> dict[str, pd.DataFrame]:
+        """Every table by name, those of the tasks below each other."""
+        names = list(self.tasks[0].by_name) if self.tasks else []
+        stacked = {name: _stacked([task.by_name[name] for task in self.tasks]) for name in names}
+        return {**stacked, **self.by_name}
+
+
+def compile_run(run: Run) -> Compiled:
+    """The analysis and the tables of everything that is there."""
+    tasks = tuple(_task(run, analyse(run, task)) for task in run.tasks)
+    return Compiled(
+        run=run,
+        tasks=tasks,
+        by_name={
+            "holes": holes(run, [task.analysis for task in tasks]),
+            "data": tables.data(run),
+            "openings": tables.openings(run),
+            "provenance": tables.provenance(run),
+        },
+    )
+
+
+def _task(run: Run, analysis: TaskAnalysis) -> TaskTables:
+    return TaskTables(
+        analysis=analysis,
+        by_name={
+            "leaderboard": leaderboard(run, analysis),
+            "comparisons": tables.comparisons(analysis),
+            "seeds": tables.seeds(run, analysis),
+            "trials": training.trials(run, analysis),
+            "curves": training.curves(run, analysis),
+            "search": training.trajectory(run, analysis),
+            "winners": training.winners(run, analysis),
+        },
+    )
+
+
+def _stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Tables below each other; columns that only some have are empty in the others."""
+    import pandas as pd
+
+    columns = list(dict.fromkeys(column for part in parts for column in part.columns))
+    filled = [part for part in parts if len(part)] or parts[:1]
+    table: pd.DataFrame = pd.concat(filled, ignore_index=True).reindex(columns=columns)
+    return table

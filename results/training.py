@@ -1,0 +1,176 @@
+"""Searches and trainings as tables: trials, trajectories, winners, learning curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bench import ledger
+from bench.ledger import Replicate, StudyState, Trial
+from results.analysis import TaskAnalysis, orient
+from results.load import Run
+from results.tables import frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def curves(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
+    """Validation metric against charged seconds: one row a replicate and epoch, then the means.
+
+    A mean is over all of an entrant's replicates, so it ends with the shortest of them; its
+    `replicate` is -1.
+    """
+    rows: list[dict[str, Any]] = []
+    sign = orient(analysis.task.primary)
+    for entry in analysis.entries:
+        replicates = run.progress(entry.study.id).replicates
+        lines = [(n, _curve(replicates[n], sign)) for n in sorted(replicates)]
+        lines = [(number, line) for number, line in lines if line]
+        if len(lines) > 1:
+            lines.append((-1, _mean_curve([line for _, line in lines])))
+        for number, line in lines:
+            for epoch, seconds, value in line:
+                rows.append(
+                    {
+                        "task": analysis.task.id,
+                        "entrant": entry.study.label,
+                        "replicate": number,
+                        "epoch": epoch,
+                        "charged_seconds": seconds,
+                        "metric": analysis.task.primary,
+                        "validation": value,
+                    }
+                )
+    return frame(rows, "task entrant replicate epoch charged_seconds metric validation")
+
+
+_Line = list[tuple[int, float, float]]
+"""Epoch, charged seconds so far, value."""
+
+
+def _curve(replicate: Replicate, sign: int) -> _Line:
+    line, seconds = [], 0.0
+    for epoch, report in sorted(replicate.reports.items()):
+        seconds += report["charged_seconds"]
+        if report["score"] is not None:
+            line.append((epoch, seconds, sign * report["score"]))
+    return line
+
+
+def _mean_curve(lines: Sequence[_Line]) -> _Line:
+    mean = []
+    for points in zip(*lines, strict=False):
+        if len({epoch for epoch, _, _ in points}) > 1:
+            break
+        seconds = math.fsum(point[1] for point in points) / len(points)
+        mean.append((points[0][0], seconds, math.fsum(p[2] for p in points) / len(points)))
+    return mean
+
+
+def trajectory(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
+    """The search: the best validation metric so far against epochs spent by all trials.
+
+    Rows of `kind` "best" are where the best changes and where the search stands; each ended
+    trial has a row too, whose kind is its state, at the effort and with the best of its own.
+    """
+    rows: list[dict[str, Any]] = []
+    sign = orient(analysis.task.primary)
+    for entry in analysis.entries:
+        for kind, trial, effort, score in _search(run.progress(entry.study.id)):
+            rows.append(
+                {
+                    "task": analysis.task.id,
+                    "entrant": entry.study.label,
+                    "kind": kind,
+                    "trial": trial,
+                    "effort_epochs": effort,
+                    "metric": analysis.task.primary,
+                    "validation": None if score is None else sign * score,
+                }
+            )
+    return frame(
+        rows, "task entrant kind trial effort_epochs metric validation", real=("validation",)
+    )
+
+
+def _search(progress: StudyState) -> Iterable[tuple[str, int, int, float | None]]:
+    """Kind, trial, effort so far, score: in the order in which it happened."""
+    moments: list[tuple[str, int, int, ledger.Event | None]] = []
+    for number, trial in progress.trials.items():
+        for epoch, report in trial.reports.items():
+            moments.append((report["t"], number, epoch, report))
+        if trial.finished is not None:
+            moments.append((trial.finished, number, trial.epoch + 1, None))
+    moments.sort(key=lambda moment: moment[:3])
+    effort, best, last = 0, -math.inf, -1
+    for _, number, _, reported in moments:
+        last = number
+        trial = progress.trials[number]
+        if reported is None:
+            effort += trial.effort - trial.epoch
+            own = trial.best()
+            yield trial.state, number, effort, own[0] if own else None
+            continue
+        effort += 1
+        score = reported["score"]
+        if score is not None and score > best and trial.state != "failed":
+            best = score
+            yield "best", number, effort, best
+    if math.isfinite(best):
+        yield "best", last, effort, best
+
+
+def winners(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
+    """The configuration that each search chose: one row a parameter."""
+    rows = []
+    for entry in analysis.entries:
+        progress = run.progress(entry.study.id)
+        if progress.winner is None or progress.winner not in progress.trials:
+            continue
+        trial = progress.trials[progress.winner]
+        for name, value in trial.config.items():
+            rows.append(
+                {
+                    "task": analysis.task.id,
+                    "entrant": entry.study.label,
+                    "trial": trial.number,
+                    "parameter": name,
+                    "value": value,
+                    "pinned": name in entry.study.pinned,
+                }
+            )
+    return frame(rows, "task entrant trial parameter value pinned", plain=("value",))
+
+
+def trials(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
+    """One row a search trial."""
+    rows = []
+    for entry in analysis.entries:
+        for number, trial in sorted(run.progress(entry.study.id).trials.items()):
+            best = trial.best()
+            rows.append(
+                {
+                    "task": analysis.task.id,
+                    "entrant": entry.study.label,
+                    "trial": number,
+                    "seed": trial.seed,
+                    "state": trial.state,
+                    "reason": trial.reason,
+                    "epochs": trial.effort,
+                    "charged_seconds": trial.charged_seconds,
+                    "validation": orient(analysis.task.primary) * best[0] if best else None,
+                    "retries": trial.retries,
+                    "config": _config(trial),
+                }
+            )
+    return frame(
+        rows,
+        "task entrant trial seed state reason epochs charged_seconds validation retries config",
+        real=("validation",),
+    )
+
+
+def _config(trial: Trial) -> str:
+    return ", ".join(f"{name}={value}" for name, value in trial.config.items())
