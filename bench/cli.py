@@ -127,7 +127,7 @@ def run(
         )
     )
     console = _console()
-    console.print(found.headline, markup=False, highlight=False)
+    console.print(found.headline, markup=False, highlight=False, soft_wrap=True)
     prepared = _prepare(found, console)
     folder, _ = launch.create(found, prepared, wanted=run, command=sys.argv)
     options = Options(
@@ -202,12 +202,17 @@ def check(
         )
     )
     console = _console()
-    console.print(found.headline, markup=False, highlight=False)
+    console.print(found.headline, markup=False, highlight=False, soft_wrap=True)
     prepared = _prepare(found, console)
     mistakes = []
     for finding in preflight.check(found, prepared):
         mark = "ok  " if finding.mistake is None else "FAIL"
-        console.print(f"{mark} {finding.subject}: {finding.detail}", markup=False, highlight=False)
+        console.print(
+            f"{mark} {finding.subject}: {finding.detail}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
         mistakes += [f"{finding.subject}: {finding.mistake}"] if finding.mistake else []
     if mistakes:
         raise UserError.of(mistakes, heading=f"suite {found.suite.id} is not ready")

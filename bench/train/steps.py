@@ -112,6 +112,7 @@ class Stepper:
     def _halve(self, size: int) -> None:
         self.micro_batch = (size + 1) // 2
         self.notes.append(f"out of memory: micro-batches of at most {self.micro_batch}")
+        self._optimizer.zero_grad(set_to_none=True)
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 

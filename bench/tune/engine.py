@@ -13,7 +13,7 @@ from typing import Any
 from bench.ledger import Event, Ledger, Replicate, StudyState, Trial, read
 from bench.seeds import derive
 from bench.spec import Report, Space, Study
-from bench.tune.jobs import Failure, Idle, Job, Tested, Trained
+from bench.tune.jobs import Content, Failure, Idle, Job, Tested, Trained
 from bench.tune.search import StudySearch
 
 MAX_RETRIES = 3
@@ -173,7 +173,7 @@ class Engine:
 
     # --- messages ---
 
-    def on_message(self, job: Job, message: Report | Failure | Trained | Tested | Idle) -> bool:
+    def on_message(self, job: Job, message: Content) -> bool:
         """Take a worker's message in; returns whether the worker goes on with this job."""
         assert not isinstance(message, Idle)
         search = self._searches[job.study]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from bench.spec import Config, Report, Study
@@ -87,13 +87,16 @@ class Idle:
     """A worker without work says that it is there; it is kept warm for the next job."""
 
 
+Content = Report | Failure | Trained | Tested | Idle
+
+
 @dataclass
 class Message:
     """A box around what a worker sends, so that Tune neither flattens nor keeps the content."""
 
-    content: Report | Failure | Trained | Tested | Idle | None = field(default=None)
+    content: Content | None
 
-    def take(self) -> Report | Failure | Trained | Tested | Idle:
+    def take(self) -> Content:
         """The content; the box is empty afterwards."""
         content, self.content = self.content, None
         assert content is not None

@@ -59,6 +59,7 @@ class LiveView:
                 f"{_name(search)}: {verb} with {trials} trials, {event['why']}",
                 markup=False,
                 highlight=False,
+                soft_wrap=True,
             )
         elif event["event"] == "replicate_finished" and event["state"] == "failed":
             search = self._engine.searches[event["study"]]
@@ -66,6 +67,7 @@ class LiveView:
                 f"{_name(search)}: replicate {event['replicate'] + 1} FAILED, {event['error']}",
                 markup=False,
                 highlight=False,
+                soft_wrap=True,
             )
 
     def _table(self) -> Table:

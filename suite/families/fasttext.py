@@ -29,7 +29,7 @@ FAMILY = Family(
     options=Space(
         ngrams=Choice(2, 1),
         dimension=Choice(16, 32, 8),
-        buckets=Choice(2**18, 2**16),
+        buckets=Choice(2**18, 2**17),
         dropout=Float(0.0, 0.7, default=0.3),
     ),
 )

@@ -294,8 +294,7 @@ def _nifti(array: np.ndarray, spacing: tuple[float, float, float], codes: str) -
     affine = affine @ nibabel.orientations.inv_ornt_aff(turn, turned.shape)
     image = nibabel.Nifti1Image(nibabel.apply_orientation(turned, turn), affine)
     image.header.set_xyzt_units("mm")
-    data: bytes = image.to_bytes()
-    return data
+    return bytes(image.to_bytes())
 
 
 PHANTOM = Phantom(version=VERSION, cases=24, write=write)

@@ -45,10 +45,7 @@ def test_one_voxel_counts_at_any_image_size() -> None:
 def test_slices_are_chosen_evenly_by_kind() -> None:
     found = samples([0] * 10 + [1, 2] * 10 + [0] * 10, with_liver=4, without_liver=2)
     slices = [int(sample.id[-4:]) for sample in found]
-    assert slices == [5, 12, 17, 22, 27, 35 - 10 + 10 - 10 + 0] or len(slices) == 6
-    assert sum(sample.label > 0 for sample in found) == 4
-    assert slices == sorted(slices)
-    assert slices[0] < 10 and slices[-1] >= 30
+    assert slices == [5, 12, 17, 22, 27, 35]
     assert len(samples([0] * 3 + [1] * 2, with_liver=9, without_liver=9)) == 5
 
 

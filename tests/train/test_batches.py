@@ -64,6 +64,36 @@ def test_images_are_normalised_rows_of_the_memory_map(images: PreparedTask) -> N
     assert everything.mean().abs() < 1e-4 and (everything.std() - 1).abs() < 1e-3
 
 
+def test_gathering_off_the_device_gives_the_same(images: PreparedTask) -> None:
+    manifest = images.manifest
+    opened = [images.open("train")]
+    same = {"mean": manifest["mean"], "std": manifest["std"], "device": "cpu"}
+    resident, gathered = (batches.Images(opened, **same) for _ in range(2))
+    gathered.resident = False
+    order = resident.order(batch_size=16, seed=0, epoch=1)
+    for (one, _), (two, _) in zip(resident.batches(order), gathered.batches(order), strict=True):
+        assert torch.equal(one, two)
+
+
+@pytest.mark.gpu
+def test_a_gpu_gets_the_same_batches(images: PreparedTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = batches.load(images, ("train", "validation"), device="cpu")
+    manifest = images.manifest
+    opened = [images.open("train"), images.open("validation")]
+    same = {"mean": manifest["mean"], "std": manifest["std"], "device": "cuda"}
+    resident = batches.Images(opened, **same)
+    monkeypatch.setattr(batches, "SHARE_OF_FREE_MEMORY", 0.0)
+    pinned = batches.Images(opened, **same)
+    assert resident.resident and not pinned.resident
+    order = here.order(batch_size=16, seed=0, epoch=1)
+    for source in (resident, pinned):
+        for (one, label), (two, other) in zip(
+            here.batches(order), source.batches(order), strict=True
+        ):
+            torch.testing.assert_close(two.cpu(), one)
+            assert torch.equal(other.cpu(), label)
+
+
 def test_on_a_cpu_the_map_is_shared_and_not_copied(images: PreparedTask) -> None:
     split = images.open("train")
     assert split.inputs is not None

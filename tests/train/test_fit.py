@@ -69,6 +69,9 @@ def test_one_report_an_epoch_of_a_model_that_learns(run: Any) -> None:
     assert {"macro_f1", "auroc", "log_loss", "recall_left"} <= set(reports[0].metrics)
     assert all(report.charged_seconds > 0 < report.free_seconds for report in reports)
     assert all(report.notes == () for report in reports)
+    # 6 updates an epoch, 30 in all, 3 of them warm-up; the rate at the middle of the last one.
+    rate = 3e-3 * (1 + math.cos(math.pi * 26.5 / 27)) / 2
+    assert reports[-1].metrics["learning_rate"] == pytest.approx(rate)
 
 
 def test_a_score_is_turned_so_that_greater_is_better(run: Any) -> None:
@@ -84,7 +87,7 @@ def test_the_same_seed_gives_the_same_and_another_seed_another(run: Any) -> None
 
 def test_text_is_learnt(texts: PreparedTask) -> None:
     family = registry.families().get("fasttext")
-    config = configure(family, {"buckets": 2**16, "batch_size": 32, "learning_rate": 0.5})
+    config = configure(family, {"buckets": 2**17, "batch_size": 32, "learning_rate": 0.5})
     reports = list(
         fit(
             task=make_task("text_classification"),
@@ -156,7 +159,7 @@ def test_resumed_is_bit_identical_to_unbroken(
 
 def test_text_resumed_is_bit_identical(texts: PreparedTask, tmp_path: Any) -> None:
     family = registry.families().get("fasttext")
-    config = configure(family, {"buckets": 2**16, "batch_size": 32})
+    config = configure(family, {"buckets": 2**17, "batch_size": 32})
 
     def start(checkpoint: Checkpoint, **changes: Any) -> Iterator[Report]:
         return fit(
@@ -436,6 +439,15 @@ def test_a_lack_of_memory_halves_the_micro_batch_and_goes_on(
     assert first and second and second["micro_batch"] == 4
     for name, tensor in first["model"].items():
         torch.testing.assert_close(tensor, second["model"][name], atol=1e-4, rtol=1e-3)
+
+
+def test_a_micro_batch_is_remembered_on_resuming(run: Any, checkpoint: Checkpoint) -> None:
+    unbroken = timeless(run(family=greedy(5)))
+    killed = run(family=greedy(5), checkpoint=checkpoint)
+    first = [next(killed), next(killed)]
+    killed.close()
+    rest = run(family=greedy(5), checkpoint=checkpoint, known_epoch=2)
+    assert timeless(first) + timeless(rest) == unbroken
 
 
 def test_no_memory_for_one_case_is_raised(run: Any) -> None:

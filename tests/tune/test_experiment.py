@@ -26,11 +26,8 @@ def virtual_worker(studies, marker: Path | None = None):
 
     by_id = {study.id: study for study in studies}
 
-    class VirtualWorker(Worker):
-        def setup(self, config):
-            self.reset_config(config)
-
-        def _work(self, job):
+    class VirtualWorkshop:
+        def messages(self, job):
             if marker is not None and job.kind == "search" and job.number == 1:
                 try:
                     marker.touch(exist_ok=False)
@@ -38,6 +35,10 @@ def virtual_worker(studies, marker: Path | None = None):
                 except FileExistsError:
                     pass
             yield from virtual.messages(job, by_id[job.study], lambda job, epoch: None)
+
+    class VirtualWorker(Worker):
+        def open_workshop(self):
+            return VirtualWorkshop()
 
     return VirtualWorker
 

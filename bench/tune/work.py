@@ -1,0 +1,162 @@
+"""What a worker does with a job, as messages. It knows `bench.train`, and no Ray."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench import registry
+from bench.errors import UserError
+from bench.folders import SPLIT_SEED, cache_root
+from bench.spec import Budget, Family, Report, Split, Study, Task
+from bench.tune.jobs import Content, Context, Failure, Job, Tested, Trained
+
+if TYPE_CHECKING:
+    from bench.data.prepared import PreparedTask
+    from bench.train.checkpoint import Checkpoint
+
+
+class Workshop:
+    """Everything that one worker's jobs share: plug-ins, threads, mapped data."""
+
+    def __init__(self, context: Context) -> None:
+        from bench.train import device
+
+        self._context = context
+        self._data: dict[str, PreparedTask] = {}
+        for plugin in context.plugins:
+            registry.load_plugin(Path(plugin))
+        device.set_threads(context.threads)
+
+    def messages(self, job: Job) -> Iterator[Content]:
+        """Work a job off. What goes wrong in it is a message too, and the last one."""
+        epoch = job.known_epoch
+        try:
+            for message in self._work(job):
+                if isinstance(message, Report):
+                    epoch = message.epoch
+                yield message
+        except Exception as error:  # a worker outlives whatever a model does
+            yield failure(error, epoch=epoch + 1)
+
+    def _work(self, job: Job) -> Iterator[Content]:
+        from bench.train.checkpoint import Checkpoint
+
+        study = self._context.studies[job.study]
+        checkpoint = Checkpoint(f"{self._context.checkpoints}/{job.name}.pt")
+        if job.kind == "test":
+            yield self._test(job, study, checkpoint)
+            return
+        yield from self._train(job, study, checkpoint)
+        if job.kind == "replicate":
+            state = checkpoint.load()
+            assert state is not None, "a replicate's training ends with a checkpoint"
+            notes = state["history"][-1]["notes"]
+            yield Trained(epoch=state["selected_epoch"], note="; ".join(notes))
+
+    def _train(self, job: Job, study: Study, checkpoint: Checkpoint) -> Iterator[Report]:
+        from bench.train.fit import fit
+
+        task, family, data = self._parts(study)
+        replicate = job.kind != "search"
+        return fit(
+            task=task,
+            family=family,
+            config=job.config,
+            seed=job.seed,
+            budget=Budget(
+                max_epochs=study.search.max_epochs,
+                stop_epoch=job.stop_epoch,
+                patience=study.search.patience,
+            ),
+            data=data,
+            device=self._context.device,
+            checkpoint=checkpoint,
+            known_epoch=job.known_epoch,
+            replicate=replicate,
+            refit=study.replicates.refit if replicate else "train",
+            checkpoint_every_s=self._context.checkpoint_every_s,
+        )
+
+    def _test(self, job: Job, study: Study, checkpoint: Checkpoint) -> Tested:
+        """Score a trained replicate; one whose checkpoint is gone or damaged is trained again, in silence."""
+        from bench.train.evaluate import evaluate
+
+        task, family, data = self._parts(study)
+        if checkpoint.load() is None:
+            for _ in self._train(job, study, checkpoint):
+                pass
+        trained_on: tuple[Split, ...] = ("train",)
+        scored: tuple[Split, ...] = ("validation", "test")
+        if study.replicates.refit == "train+validation":
+            trained_on, scored = ("train", "validation"), ("test",)
+        evaluation = evaluate(
+            task=task,
+            family=family,
+            config=job.config,
+            data=data,
+            checkpoint=checkpoint,
+            device=self._context.device,
+            splits=scored,
+        )
+        arrays: dict[str, Any] = {}
+        for split, outcome in evaluation.splits.items():
+            arrays[f"{split}_ids"], arrays[f"{split}_groups"] = outcome.ids, outcome.groups
+            arrays[f"{split}_labels"], arrays[f"{split}_scores"] = outcome.labels, outcome.scores
+        metrics = {split: outcome.metrics for split, outcome in evaluation.splits.items()}
+        splits = data.manifest["splits"]
+        return Tested(
+            test_metrics=metrics["test"],
+            validation_metrics=metrics.get("validation", {}),
+            cost={
+                "parameters": evaluation.parameters,
+                "peak_memory_mb": evaluation.peak_memory_mb,
+                "training_cases": sum(splits[split]["cases"] for split in trained_on),
+            },
+            arrays=arrays,
+        )
+
+    def _parts(self, study: Study) -> tuple[Task, Family, PreparedTask]:
+        task: Task = registry.tasks().get(study.task)
+        return task, registry.families().get(study.entrant.family), self._prepared(task)
+
+    def _prepared(self, task: Task) -> PreparedTask:
+        """The task's data: the driver's copy where this node sees it, else one of its own."""
+        from bench.data.prepare import prepare
+        from bench.data.prepared import PreparedTask
+
+        if task.id not in self._data:
+            there = Path(self._context.prepared[task.id])
+            if (there / "manifest.json").exists():
+                self._data[task.id] = PreparedTask(there)
+            else:
+                self._data[task.id] = prepare(
+                    task,
+                    Path(self._context.raw[task.id]),
+                    options=self._context.options[task.id],
+                    seed=SPLIT_SEED,
+                    cache=cache_root(),
+                )
+        return self._data[task.id]
+
+
+def failure(error: Exception, *, epoch: int) -> Failure:
+    """An exception as the message that the ledger keeps: one line, and where it was raised."""
+    import torch
+
+    from bench.train.steps import Diverged
+
+    if isinstance(error, Diverged):
+        return Failure(reason="diverged", epoch=error.epoch, error=" ".join(str(error).split()))
+    if isinstance(error, UserError):
+        return Failure(reason="data_error", epoch=epoch, error=str(error))
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    if isinstance(error, torch.OutOfMemoryError):
+        return Failure(reason="out_of_memory", epoch=epoch, error=text)
+    if frames := traceback.extract_tb(error.__traceback__):
+        text += f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
+    if isinstance(error, OSError):
+        return Failure(reason="data_error", epoch=epoch, error=text)
+    return Failure(reason="model_error", epoch=epoch, error=text)

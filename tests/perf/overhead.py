@@ -1,0 +1,164 @@
+"""Overhead per trial beside plain Ray Tune: `python -m tests.perf.overhead`.
+
+Trials do nothing but have torch imported, so that what is left is what scheduling costs. Each
+figure is the marginal wall time of a trial: that of a long experiment less that of a short one,
+over the difference in trials, so that start-up does not count. The three sides alternate.
+
+    engine     this project: one experiment, kept workers, TPE, ASHA, ledger
+    function   a function trainable with OptunaSearch, the plainest form
+    class      a class trainable with reset_config and reuse_actors=True, the best plain form
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from bench.ledger import Ledger
+from bench.spec import Entrant, Float, Replicates, Report, Search, Space, Study
+from bench.tune import experiment
+from bench.tune.engine import Engine
+from bench.tune.jobs import Tested, Trained
+
+SPACE = Space(learning_rate=Float(1e-4, 1e-1, log=True), weight_decay=Float(1e-6, 1e-2, log=True))
+WORKERS = 2
+
+
+def engine_seconds(trials: int) -> float:
+    """Wall time of a study of so many trials of one epoch, and its one replicate."""
+    from bench.tune.worker import Worker
+
+    class EmptyWorkshop:
+        def messages(self, job):
+            if job.kind == "test":
+                yield Tested(test_metrics={}, validation_metrics={}, cost={}, arrays={})
+                return
+            score = -abs(job.config["learning_rate"] - 0.01)
+            yield Report(
+                epoch=1, charged_seconds=0, free_seconds=0, score=score, metrics={}, last=True
+            )
+            if job.kind == "replicate":
+                yield Trained(epoch=1)
+
+    class EmptyWorker(Worker):
+        def open_workshop(self):
+            import torch  # noqa: F401
+
+            return EmptyWorkshop()
+
+    study = Study(
+        id="empty",
+        task="none",
+        entrant=Entrant(label="Empty", family="empty"),
+        space=SPACE.canonical(),
+        pinned={},
+        search=Search(effort_epochs=trials, max_epochs=1),
+        replicates=Replicates(seeds=1),
+        seed=0,
+    )
+    with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / "ledger.jsonl") as ledger:
+        ledger.append(
+            "run_started", suite="perf", scale="demo", seed=0, phantom=True, studies=["empty"]
+        )
+        engine = Engine(
+            [study],
+            {"empty": SPACE},
+            ledger,
+            test_fingerprints={"none": ""},
+            save_predictions=lambda name, arrays: {"file": name, "sha256": ""},
+            discard_checkpoint=lambda name: None,
+        )
+        began = time.perf_counter()
+        experiment.run(engine, EmptyWorker, experiment.Resources(workers=WORKERS, cpus=1, gpus=0))
+        return time.perf_counter() - began
+
+
+def plain_seconds(trials: int, *, reuse: bool) -> float:
+    """Wall time of so many trials under OptunaSearch, as the documentation shows it."""
+    import optuna
+    from ray import tune
+    from ray.tune.search.optuna import OptunaSearch
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+    def function(config):
+        import torch  # noqa: F401
+
+        tune.report({"score": -abs(config["learning_rate"] - 0.01)})
+
+    class Reused(tune.Trainable):
+        def setup(self, config):
+            import torch  # noqa: F401
+
+            self.learning_rate = config["learning_rate"]
+
+        def reset_config(self, config):
+            self.learning_rate = config["learning_rate"]
+            return True
+
+        def step(self):
+            return {"score": -abs(self.learning_rate - 0.01), "done": True}
+
+    with tempfile.TemporaryDirectory() as folder:
+        tuner = tune.Tuner(
+            Reused if reuse else function,
+            param_space={
+                "learning_rate": tune.loguniform(1e-4, 1e-1),
+                "weight_decay": tune.loguniform(1e-6, 1e-2),
+            },
+            tune_config=tune.TuneConfig(
+                metric="score",
+                mode="max",
+                search_alg=OptunaSearch(sampler=optuna.samplers.TPESampler(seed=0)),
+                scheduler=tune.schedulers.ASHAScheduler(),
+                num_samples=trials,
+                max_concurrent_trials=WORKERS,
+                reuse_actors=reuse,
+            ),
+            run_config=tune.RunConfig(
+                storage_path=folder,
+                verbose=0,
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        )
+        began = time.perf_counter()
+        tuner.fit()
+        return time.perf_counter() - began
+
+
+SIDES = {
+    "engine": (engine_seconds, 20, 120),
+    "function": (lambda trials: plain_seconds(trials, reuse=False), 4, 12),
+    "class": (lambda trials: plain_seconds(trials, reuse=True), 20, 120),
+}
+
+
+def marginal(side: str) -> float:
+    """Seconds a trial."""
+    seconds, few, many = SIDES[side]
+    short = seconds(few)
+    return (seconds(many) - short) / (many - few)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3)
+    repeats = parser.parse_args().repeats
+    found: dict[str, list[float]] = {side: [] for side in SIDES}
+    with experiment.cluster(None, workers=WORKERS, gpus=0):
+        for _ in range(repeats):
+            for side, figures in found.items():
+                figures.append(marginal(side))
+    for side, figures in found.items():
+        shown = ", ".join(f"{figure * 1000:.1f}" for figure in figures)
+        print(f"{side:9} {statistics.median(figures) * 1000:8.1f} ms a trial  ({shown})")
+    medians = {side: statistics.median(figures) for side, figures in found.items()}
+    print(f"function / engine: {medians['function'] / medians['engine']:.1f} (at least 20)")
+    print(f"engine / class:    {medians['engine'] / medians['class']:.2f} (at most 1.5)")
+
+
+if __name__ == "__main__":
+    main()

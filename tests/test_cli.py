@@ -1,0 +1,96 @@
+"""The command line: help for newcomers, one line for mistakes, no traceback."""
+
+import json
+
+import pytest
+
+from tests.commands import bench
+
+COMMANDS = ["run", "resume", "report", "check", "trial", "list", "data"]
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    return tmp_path_factory.mktemp("cli")
+
+
+def test_help_names_every_command_and_each_explains_itself(here):
+    overview = bench("--help", cwd=here).stdout
+    for command in COMMANDS:
+        assert f"\n  {command} " in overview
+        shown = bench(command, "--help", cwd=here)
+        assert shown.returncode == 0 and len(shown.stdout.splitlines()) > 5
+    assert bench(cwd=here).stdout == overview
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "--suite", "livr"], "unknown suite 'livr': did you mean 'liver'?"),
+        (["run", "--suite", "liver", "--scale", "dem"], "unknown scale 'dem'"),
+        (["run", "--suite", "liver", "--tasks", "lits"], "did you mean 'lits_cls'"),
+        (["run", "--suite", "liver", "--entrants", "resnt"], "unknown entrant of this suite"),
+        (["run", "--suite", "liver", "--set", "effort=3"], "did you mean 'effort_epochs'"),
+        (["run", "--suite", "liver", "--set", "effort"], "--set takes key=value, got 'effort'"),
+        (["run", "--suite", "liver", "--scale", "full"], "real data are needed for lits"),
+        (["run", "--suite", "liver", "--data", "lits=nowhere"], "nowhere"),
+        (["run", "--suite", "liver", "--data", "lit=."], "did you mean 'lits'"),
+        (["run", "--suite", "liver", "--workers", "0"], "--workers"),
+        (["run", "--suit", "liver"], "No such option: --suit"),
+        (["run"], "Missing option '--suite'"),
+        (["rum"], "No such command 'rum'"),
+        (["resume", "nowhere"], "nowhere is no run"),
+        (["report", "nowhere"], "nowhere"),
+        (["list", "famlies"], "did you mean 'families'"),
+        (["trial", "--task", "lits_cls", "--family", "fasttext"], "fasttext takes text"),
+        (["trial", "--task", "lits_cls", "--family", "fcnn", "--set", "drop=1"], "dropout"),
+        (["trial", "--task", "lits_cls", "--family", "fcnn", "--option", "size=1"], "image_size"),
+        (["data", "verify", "litz"], "did you mean 'lits'"),
+        (["data", "phantom", "lits", "."], "choose another"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_it(here, arguments, said):
+    (here / "not_empty").touch()
+    done = bench(*arguments, cwd=here)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("bench: ") and done.stderr.count("\n") == 1, done.stderr
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize("what", ["suites", "tasks", "families", "spaces", "datasets"])
+def test_lists_are_for_people_and_for_programs(here, what):
+    rows = json.loads(bench("list", what, "--json", cwd=here).stdout)
+    assert rows and all("error" not in row for row in rows)
+    shown = bench("list", what, cwd=here).stdout
+    assert all(row["id"] in shown for row in rows)
+
+
+def test_no_runs_yet_is_said(here):
+    assert "no runs" in bench("list", "runs", cwd=here).stdout
+
+
+def test_a_phantom_is_written_verified_and_prepared(here):
+    assert bench("data", "phantom", "ag_news", "made", "--cases", "200", cwd=here).returncode == 0
+    verified = bench("data", "verify", "ag_news", "--data", "ag_news=made", cwd=here)
+    assert verified.returncode == 0 and "sound" in verified.stdout
+    prepared = bench("data", "prepare", "ag_news", "--data", "ag_news=made", cwd=here)
+    assert prepared.returncode == 0 and "ag_news: train 160" in prepared.stdout
+    (here / "made" / "train.csv").write_text('"9","title"\n')
+    broken = bench("data", "prepare", "ag_news", "--data", "ag_news=made", cwd=here)
+    assert broken.returncode == 2 and "train.csv" in broken.stderr
+
+
+def test_trial_prints_an_epoch_a_line_and_its_best(here):
+    done = bench(
+        *("trial", "--task", "ag_news", "--family", "fasttext", "--epochs", "2"),
+        *("--phantom-cases", "200"),
+        cwd=here,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert "PHANTOM" in lines[0]
+    assert [line.split(":")[0] for line in lines if line.startswith("epoch")] == [
+        "epoch 1",
+        "epoch 2",
+    ]
+    assert lines[-1].startswith("best: accuracy ")
