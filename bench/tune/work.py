@@ -81,7 +81,7 @@ class Workshop:
         )
 
     def _test(self, job: Job, study: Study, checkpoint: Checkpoint) -> Tested:
-        """Score a trained replicate; one whose checkpoint is gone or damaged is trained again, in silence."""
+        """Score a trained replicate; where its checkpoint is gone it is trained again first."""
         from bench.train.evaluate import evaluate
 
         task, family, data = self._parts(study)
