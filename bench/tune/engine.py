@@ -198,6 +198,10 @@ class Engine:
             self._settle(search)
         return goes_on
 
+    def put_back(self, job: Job) -> None:
+        """No worker took this job up: it is handed out again as if it never had been."""
+        self._in_flight.discard(job.key)
+
     def on_death(self, job: Job, reason: str) -> None:
         """The worker died with this job: it is begun again, up to MAX_RETRIES times."""
         self._in_flight.discard(job.key)

@@ -7,6 +7,7 @@ engine. Nothing is ever paused or restored in Tune, and nothing of Tune's own st
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -147,6 +148,7 @@ def run(engine: Engine, worker: type, resources: Resources) -> None:
     """
     from ray import tune
 
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are the engine's to tell
     from bench.tune.link import JobSearcher, Link, MessageScheduler
 
     link = Link(engine, resources.workers)
@@ -172,6 +174,11 @@ def run(engine: Engine, worker: type, resources: Resources) -> None:
         ).fit()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+    if link.broken is not None:
+        raise UserError(
+            f"no worker can start ({link.broken}): is the project installed on every node, and are "
+            "its plug-ins there? Then go on with `bench resume`"
+        )
     if not engine.finished():
         raise RuntimeError("Ray Tune ended before the run's work did")
 

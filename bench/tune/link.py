@@ -7,6 +7,7 @@ both for restoring; a run is resumed from its ledger, so what is pickled is empt
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
@@ -14,6 +15,9 @@ from ray.tune.search import Searcher
 
 from bench.tune.engine import Engine
 from bench.tune.jobs import Idle, Job
+
+SETUP_FAILURES = 3
+"""So many workers in a row that cannot even start end the run: no configuration is to blame."""
 
 
 class Link:
@@ -23,6 +27,13 @@ class Link:
         self.engine = engine
         self._workers = workers
         self._jobs: dict[str, Job | None] = {}
+        self._setup_failures = 0
+        self.broken: str | None = None
+        """Why no worker can start; the run must end and be resumed later."""
+
+    def over(self) -> bool:
+        """Whether nothing more is handed out."""
+        return self.broken is not None or self.engine.finished()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """The configuration of the next Tune trial; None while all workers are taken."""
@@ -34,20 +45,31 @@ class Link:
     def message(self, trial_id: str, content: Any) -> bool:
         """Take a message in; returns whether the Tune trial goes on."""
         job = self._jobs[trial_id]
+        self._setup_failures = 0
         if isinstance(content, Idle):
-            goes_on = not (self.engine.has_job() or self.engine.finished())
+            goes_on = not (self.engine.has_job() or self.over())
         else:
             assert job is not None
-            goes_on = self.engine.on_message(job, content)
+            goes_on = self.engine.on_message(job, content) and self.broken is None
         if not goes_on:
             del self._jobs[trial_id]
         return goes_on
 
-    def died(self, trial_id: str, error: BaseException | None) -> None:
-        """The worker's process is gone."""
+    def died(self, trial_id: str, error: str) -> None:
+        """The worker's process is gone, or never came up.
+
+        error: what Ray says of it. One that never came up does not count against its job.
+        """
         job = self._jobs.pop(trial_id, None)
-        if job is not None:
-            self.engine.on_death(job, _first_line(error))
+        lines = [line.strip() for line in error.splitlines() if line.strip()] or ["unknown"]
+        if "creation task" in error:
+            self._setup_failures += 1
+            if self._setup_failures >= SETUP_FAILURES:
+                self.broken = lines[-1]
+            if job is not None:
+                self.engine.put_back(job)
+        elif job is not None:
+            self.engine.on_death(job, lines[0])
 
 
 class JobSearcher(Searcher):
@@ -58,7 +80,7 @@ class JobSearcher(Searcher):
         self._link = link
 
     def suggest(self, trial_id: str) -> Any:
-        if self._link.engine.finished():
+        if self._link.over():
             return Searcher.FINISHED
         return self._link.suggest(trial_id)
 
@@ -86,12 +108,16 @@ class MessageScheduler(FIFOScheduler):
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        self._link.died(trial.trial_id, trial.get_error())
+        self._link.died(trial.trial_id, _error_of(trial))
 
     def __reduce__(self) -> Any:
         return (FIFOScheduler, ())
 
 
-def _first_line(error: BaseException | None) -> str:
-    lines = str(error or "unknown").strip().splitlines()
-    return lines[0] if lines else "unknown"
+def _error_of(trial: Any) -> str:
+    """What Tune noted on a failed trial, without its heading; its own reader looks elsewhere."""
+    try:
+        text = Path(trial.error_file).read_text(encoding="utf-8", errors="replace")
+    except (OSError, TypeError):
+        return ""
+    return text.partition("\n")[2]

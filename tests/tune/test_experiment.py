@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.ledger import Ledger, read
+from bench.errors import UserError
+from bench.ledger import Ledger, fold, read
 from bench.tune import experiment
 from bench.tune.engine import Engine
 from tests.tune import virtual
@@ -43,7 +44,7 @@ def virtual_worker(studies, marker: Path | None = None):
     return VirtualWorker
 
 
-def work(folder, studies, resources, marker=None):
+def work(folder, studies, resources, marker=None, worker=None):
     with Ledger(folder / "ledger.jsonl") as ledger:
         ledger.append(
             "run_started",
@@ -61,7 +62,7 @@ def work(folder, studies, resources, marker=None):
             save_predictions=lambda name, arrays: {"file": f"{name}.npz", "sha256": "0"},
             discard_checkpoint=lambda name: None,
         )
-        experiment.run(engine, virtual_worker(studies, marker), resources)
+        experiment.run(engine, worker or virtual_worker(studies, marker), resources)
         ledger.append("run_finished", state=engine.outcome())
     return engine
 
@@ -86,6 +87,19 @@ def test_two_workers_leave_nothing_open_and_do_nothing_twice(tmp_path, resources
         (e["study"], e["trial"], e["epoch"]) for e in events if e["event"] == "trial_reported"
     )
     assert max(reported.values()) == 1
+
+
+def test_workers_that_cannot_start_end_the_run_and_cost_no_trial(tmp_path, resources):
+    class Homeless(virtual_worker([virtual.study("a")])):
+        def open_workshop(self):
+            raise ModuleNotFoundError("No module named 'somewhere'")
+
+    with pytest.raises(UserError, match="no worker can start .*No module named 'somewhere'"):
+        work(tmp_path, [virtual.study("a")], resources, worker=Homeless)
+    state = fold(read(tmp_path / "ledger.jsonl"))
+    assert state.finished is None
+    trials = state.studies["task-a"].trials.values()
+    assert trials and all(t.state == "running" and t.retries == 0 for t in trials)
 
 
 def test_a_killed_worker_is_replaced_and_its_trial_begun_again(tmp_path, resources):
