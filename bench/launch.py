@@ -59,8 +59,8 @@ def resolve(request: Request) -> Launch:
         file,
         scale=scale,
         seed=request.seed,
-        tasks=request.tasks,
-        entrants=request.entrants,
+        tasks=request.tasks or None,
+        entrants=request.entrants or None,
         settings=request.settings,
     )
     studies = plan.plan(suite)

@@ -26,7 +26,14 @@ Event = dict[str, Any]
 SCHEMA: dict[str, dict[str, type | tuple[type, ...]]] = {
     "run_started": {"suite": str, "scale": str, "seed": int, "phantom": bool, "studies": list},
     "run_resumed": {},
-    "trial_started": {"study": str, "trial": int, "config": dict, "seed": int, "sampler": dict},
+    "trial_started": {
+        "study": str,
+        "trial": int,
+        "config": dict,
+        "seed": int,
+        "origin": str,
+        "sampler": dict,
+    },
     "trial_reported": {
         "study": str,
         "trial": int,
@@ -95,7 +102,8 @@ SCHEMA: dict[str, dict[str, type | tuple[type, ...]]] = {
 """Every event's fields and their types; `v`, `t` and `event` stand in each.
 
 States: a trial ends `completed`, `stopped` or `failed`; a study `completed` or `failed`; a
-replicate `completed` or `failed`; a run `completed` or `failed`. A rung's decision is `promoted` or
+replicate `completed` or `failed`; a run `completed` or `failed`. A trial's configuration has its
+origin in the `sampler`, or was `enqueued` before it. A rung's decision is `promoted` or
 `stopped`. `cost` holds `charged_seconds`, `free_seconds`, `parameters`, `peak_memory_mb` and
 `examples_per_second`. `predictions` holds `file`, relative to the run folder, and its `sha256`.
 """
@@ -272,6 +280,7 @@ class Trial(Training):
     """A search trial."""
 
     number: int = 0
+    origin: str = "sampler"
     sampler: dict[str, Any] = field(default_factory=dict)
     """The sampler's system attributes, to fill a fresh Optuna study with."""
     state: Literal["running", "completed", "stopped", "failed"] = "running"
@@ -360,6 +369,7 @@ class RunState:
             number=event["trial"],
             seed=event["seed"],
             config=event["config"],
+            origin=event["origin"],
             sampler=event["sampler"],
             started=event["t"],
         )

@@ -392,6 +392,8 @@ class Search:
     reduction_factor: int = 3
     """ASHA's eta: of each rung, the best 1/eta go on."""
     max_trials: int | None = None
+    enqueue_defaults: bool = True
+    """Whether each search tries its space's defaults, with the entrant's pins, first."""
     patience: int | None = None
     """Epochs without a better score after which a trial or replicate ends; None: never."""
 

@@ -81,7 +81,9 @@ def resolve(
     Raises UserError with every mistake of the file, each with its key.
     """
     reader = _Reader(file.table)
-    suite = reader.suite(file.id, scale, seed=seed, settings=settings or {})
+    suite = reader.suite(
+        file.id, scale, seed=seed, settings=settings or {}, every=entrants is not None
+    )
     if reader.mistakes:
         raise UserError.of(reader.mistakes, heading=f"suite {file.id} ({file.path.name})")
     assert suite is not None
@@ -127,8 +129,15 @@ class _Reader:
     mistakes: list[str] = field(default_factory=list)
 
     def suite(
-        self, id: str, scale: str, *, seed: int | None, settings: Mapping[str, Scalar]
+        self,
+        id: str,
+        scale: str,
+        *,
+        seed: int | None,
+        settings: Mapping[str, Scalar],
+        every: bool,
     ) -> Suite | None:
+        """every: all entrants, whatever the scale names."""
         self._known("key", self.table, _TOP)
         scales = self._mapping("scales")
         self._known("scale", scales, SCALES, prefix="scales.")
@@ -137,6 +146,10 @@ class _Reader:
         search = self._section(Search, "search", sections["search"])
         replicates = self._section(Replicates, "replicates", sections["replicates"])
         entrants = self._entrants(tasks)
+        for name, overlay in scales.items():
+            listed = overlay.get("entrants", []) if isinstance(overlay, dict) else []
+            labels = [entrant.label for entrant in entrants]
+            self._known("entrant of this suite", listed, labels, prefix=f"scales.{name}.entrants.")
         primary = self.table.get("primary", ANALYSES[0])
         if primary not in ANALYSES:
             self.mistakes.append(f"primary: {unknown('analysis', primary, ANALYSES)}")
@@ -150,7 +163,7 @@ class _Reader:
             scale=scale,
             seed=self.table.get("seed", 0) if seed is None else seed,
             tasks=tuple(tasks),
-            entrants=entrants,
+            entrants=entrants if every else self._at_scale(entrants, scales.get(scale, {})),
             search=search,
             replicates=replicates,
             options={task: sections[f"options.{task}"] for task in tasks},
@@ -226,6 +239,8 @@ class _Reader:
         homes = {name: "search" for name in _field_names(Search)}
         homes |= {name: "replicates" for name in _field_names(Replicates)}
         for key, value in overlay.items():
+            if key == "entrants" and where.startswith("scales."):
+                continue  # labels, read by `_at_scale`
             if key == "phantom_cases" and isinstance(value, dict):
                 sections["phantom_cases"] |= value
             elif key in homes:
@@ -235,7 +250,7 @@ class _Reader:
                     if key in task.options:
                         sections[f"options.{name}"][key] = value
             else:
-                known = [*homes, *known_options, "phantom_cases"]
+                known = [*homes, *known_options, "phantom_cases", "entrants"]
                 self.mistakes.append(f"{where}{key}: {unknown('key', key, known)}")
 
     def _option_types(self, task: Task, options: Mapping[str, Any]) -> None:
@@ -265,6 +280,15 @@ class _Reader:
             self._check_entrant(where, entrant, tasks)
             found.append(entrant)
         return tuple(found)
+
+    def _at_scale(
+        self, entrants: tuple[Entrant, ...], overlay: Mapping[str, Any]
+    ) -> tuple[Entrant, ...]:
+        """The entrants that a scale names, or all of them."""
+        labels = overlay.get("entrants")
+        if labels is None:
+            return entrants
+        return tuple(entrant for entrant in entrants if entrant.label in labels)
 
     def _check_entrant(self, where: str, entrant: Entrant, tasks: Mapping[str, Task]) -> None:
         where = f"{where} ({entrant.label})"

@@ -9,7 +9,14 @@ from bench.errors import UserError
 from bench.ledger import Ledger, fold, read, timeless
 
 STARTED = {"suite": "s", "scale": "demo", "seed": 1, "phantom": True, "studies": ["a"]}
-TRIAL = {"study": "a", "trial": 0, "config": {"learning_rate": 0.1}, "seed": 3, "sampler": {}}
+TRIAL = {
+    "study": "a",
+    "trial": 0,
+    "config": {"learning_rate": 0.1},
+    "seed": 3,
+    "origin": "sampler",
+    "sampler": {},
+}
 REPORT = {
     "study": "a",
     "trial": 0,

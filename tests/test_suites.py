@@ -94,6 +94,15 @@ def test_an_unknown_suite_and_bad_toml_are_named(resolve):
         resolve("title = ")
 
 
+def test_a_scale_may_name_its_entrants_and_the_command_line_may_overrule_it(resolve):
+    text = GOOD.replace("image_size = 32", 'image_size = 32\nentrants = ["A"]')
+    assert [e.label for e in resolve(text).entrants] == ["A"]
+    assert [e.label for e in resolve(text, scale="full").entrants] == ["A", "B"]
+    assert [e.label for e in resolve(text, entrants=["B"]).entrants] == ["B"]
+    with pytest.raises(UserError, match="scales.demo.entrants.C: unknown entrant"):
+        resolve(text.replace('["A"]', '["C"]'))
+
+
 def test_narrowing_by_task_label_and_family(resolve):
     assert [e.label for e in resolve(GOOD, entrants=["B"]).entrants] == ["B"]
     assert [e.label for e in resolve(GOOD, entrants=["fcnn"]).entrants] == ["A"]
@@ -126,3 +135,4 @@ def test_every_suite_of_the_house_plans_at_every_scale(name, scale):
     studies = plan.plan(suite)
     assert {study.task for study in studies} == set(suite.tasks)
     assert {study.entrant.label for study in studies} == {e.label for e in suite.entrants}
+    assert len(suite.entrants) > 1

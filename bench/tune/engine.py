@@ -146,18 +146,22 @@ class Engine:
         if not open_searches:
             return None
         search = min(open_searches, key=lambda s: s.effort / s.study.search.effort_epochs)
-        number, config, seed, attributes = search.suggest()
-        study = search.study.id
+        suggestion = search.suggest()
+        study, number = search.study, suggestion.number
+        seed = derive(study.seed, "trial", number)
         self._record(
             "trial_started",
-            study=study,
+            study=study.id,
             trial=number,
-            config=config,
+            config=suggestion.config,
             seed=seed,
-            sampler=attributes,
+            origin=suggestion.origin,
+            sampler=suggestion.attributes,
         )
         search.grant(number, 0)
-        return Job(kind="search", study=study, number=number, config=config, seed=seed)
+        return Job(
+            kind="search", study=study.id, number=number, config=suggestion.config, seed=seed
+        )
 
     def _unseal(self, job: Job) -> None:
         search = self._searches[job.study]

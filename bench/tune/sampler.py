@@ -7,11 +7,23 @@ depends on the recorded history alone, not on how often the driver was started.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from bench.ledger import Trial
 from bench.seeds import derive
 from bench.spec import Choice, Config, Int, Parameter, Scalar, Space, Study
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suggestion:
+    """What a trial is to run."""
+
+    number: int
+    config: Config
+    origin: Literal["sampler", "enqueued"]
+    attributes: dict[str, Any]
+    """The system attributes that it left in Optuna."""
 
 
 class Sampler:
@@ -29,11 +41,12 @@ class Sampler:
         self._mirror_id = self._storage.get_study_id_from_name(self._mirror.study_name)
         self._trials: dict[int, Any] = {}
 
-    def ask(self, number: int) -> tuple[Config, dict[str, Any]]:
-        """The configuration of trial `number`, and the system attributes that it left in Optuna.
-
-        Trials are asked for in the order of their numbers, from 0.
-        """
+    def ask(self, number: int) -> Suggestion:
+        """The configuration of trial `number`. Trials are asked for in order, from 0."""
+        enqueued = number == 0 and self._study.search.enqueue_defaults
+        if enqueued:
+            defaults = self._space.defaults(pinned=self._study.pinned)
+            self._mirror.enqueue_trial(self._suggested(defaults))
         self._mirror.sampler = self._sampler(derive(self._study.seed, "search", number))
         trial = self._mirror.ask()
         assert trial.number == number, (trial.number, number)
@@ -41,13 +54,22 @@ class Sampler:
         config = self._space.resolve(
             lambda name, parameter: _suggest(trial, name, parameter), pinned=self._study.pinned
         )
-        return config, dict(self._storage.get_trial_system_attrs(self._id_of(number)))
+        return Suggestion(
+            number=number,
+            config=config,
+            origin="enqueued" if enqueued else "sampler",
+            attributes=dict(self._storage.get_trial_system_attrs(self._id_of(number))),
+        )
+
+    def _suggested(self, config: Config) -> Config:
+        """What of a configuration is not pinned: what Optuna knows of."""
+        return {name: value for name, value in config.items() if name not in self._study.pinned}
 
     def restore(self, trial: Trial) -> None:
         """Take in a trial that an earlier driver started."""
         if trial.number in self._trials:
             return
-        suggested = {k: v for k, v in trial.config.items() if k not in self._study.pinned}
+        suggested = self._suggested(trial.config)
         self._mirror.add_trial(
             self._optuna.trial.create_trial(
                 state=self._optuna.trial.TrialState.RUNNING,

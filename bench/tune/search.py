@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.ledger import Event, StudyState, Trial
-from bench.seeds import derive
-from bench.spec import Config, Space, Study
+from bench.spec import Space, Study
 from bench.tune import asha
-from bench.tune.sampler import Sampler
+from bench.tune.sampler import Sampler, Suggestion
 
 ERRORS_IN_A_ROW = 3
 """The same model error so often in a row ends a study."""
@@ -112,11 +111,9 @@ class StudySearch:
             return last[0]
         return None
 
-    def suggest(self) -> tuple[int, Config, int, dict[str, object]]:
-        """The next trial: number, configuration, seed and the sampler's attributes."""
-        number = len(self.state.trials)
-        config, attributes = self._sampler.ask(number)
-        return number, config, derive(self.study.seed, "trial", number), attributes
+    def suggest(self) -> Suggestion:
+        """What the next trial is to run."""
+        return self._sampler.ask(len(self.state.trials))
 
     def at_rung(self, trial: Trial) -> Rung | None:
         """The decision for a trial that has just reached a rung; None where it is at none."""

@@ -217,7 +217,8 @@ def _trial(
         **study.pinned,
     }
     key = {"study": study.id, "trial": number}
-    ledger.append("trial_started", **key, config=config, seed=number, sampler={})
+    origin = "sampler" if number else "enqueued"
+    ledger.append("trial_started", **key, config=config, seed=number, origin=origin, sampler={})
     epochs = {"completed": 9, "stopped": 3, "failed": 1}[state]
     peak = 0.4 + 0.15 * actor.quality + rng.normal(0, 0.05)
     for epoch in range(1, epochs + (state != "failed")):

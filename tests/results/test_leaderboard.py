@@ -37,6 +37,7 @@ def test_the_numbers_of_a_row_are_those_of_the_ledger(cast):
     )
     assert row["gap"] == pytest.approx(0.01) and row["parameters"] == 11_176_579
     assert (row["seeds"], row["seeds_planned"], row["free_parameters"]) == (3, 3, 3)
+    assert row["enqueued_trials"] == 1
     assert (row["effort_epochs"], row["effort_planned"]) == (3 * 9 + 6 * 3, 54)
     assert (row["trials_completed"], row["trials_stopped"], row["trials_failed"]) == (3, 6, 0)
     assert row["accuracy_mean"] > 0.5 and row["f1_no_liver_mean"] > 0.5

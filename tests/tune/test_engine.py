@@ -6,7 +6,7 @@ import pytest
 
 from bench.ledger import read, timeless
 from bench.tune.jobs import Failure
-from tests.tune.virtual import Killed, run, study
+from tests.tune.virtual import SPACE, Killed, run, study
 
 
 def comparable(folder):
@@ -137,6 +137,16 @@ def test_a_dead_worker_costs_a_retry_and_four_end_the_trial(tmp_path):
     trial = engine.searches["task-a"].state.trials[1]
     assert (trial.retries, trial.state, trial.reason) == (3, "failed", "worker_died")
     assert engine.searches["task-a"].state.state == "completed"
+
+
+def test_the_defaults_are_tried_first_unless_the_suite_says_otherwise(tmp_path):
+    engine = run(tmp_path / "1", [study("a")])
+    first, second = (engine.searches["task-a"].state.trials[n] for n in (0, 1))
+    assert first.config == SPACE.defaults() and first.origin == "enqueued"
+    assert second.origin == "sampler"
+    engine = run(tmp_path / "2", [study("a", enqueue_defaults=False)])
+    assert engine.searches["task-a"].state.trials[0].origin == "sampler"
+    assert engine.searches["task-a"].state.trials[0].config != SPACE.defaults()
 
 
 def test_max_trials_caps_the_search(tmp_path):

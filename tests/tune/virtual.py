@@ -16,7 +16,7 @@ from bench.tune.jobs import Failure, Job, Tested, Trained
 
 SPACE = Space(
     optimizer=Choice("adamw", "sgd"),
-    learning_rate=Float(1e-4, 1e-1, log=True),
+    learning_rate=Float(1e-4, 1e-1, log=True, default=0.05),
     momentum=Float(0.8, 0.99, when={"optimizer": "sgd"}),
 )
 
