@@ -42,12 +42,15 @@ class Link:
         self._jobs[trial_id] = job = self.engine.next_job()
         return {"job": job}
 
-    def message(self, trial_id: str, content: Any) -> bool:
-        """Take a message in; returns whether the Tune trial goes on."""
+    def message(self, trial_id: str, content: Any, *, others_wait: bool) -> bool:
+        """Take a message in; returns whether the Tune trial goes on.
+
+        others_wait: whether Tune still looks for a worker for another trial; an idle one makes way.
+        """
         job = self._jobs[trial_id]
         self._setup_failures = 0
         if isinstance(content, Idle):
-            goes_on = not (self.engine.has_job() or self.over())
+            goes_on = not (others_wait or self.engine.has_job() or self.over())
         else:
             assert job is not None
             goes_on = self.engine.on_message(job, content) and self.broken is None
@@ -104,7 +107,8 @@ class MessageScheduler(FIFOScheduler):
         self._link = link
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        goes_on = self._link.message(trial.trial_id, result["message"].take())
+        waiting = any(other.status == "PENDING" for other in tune_controller.get_live_trials())
+        goes_on = self._link.message(trial.trial_id, result["message"].take(), others_wait=waiting)
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:

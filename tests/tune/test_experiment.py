@@ -89,6 +89,13 @@ def test_two_workers_leave_nothing_open_and_do_nothing_twice(tmp_path, resources
     assert max(reported.values()) == 1
 
 
+def test_more_workers_than_there_is_room_for_still_end(tmp_path, resources):
+    """Idle workers make way for jobs that find no place; else both would wait for ever."""
+    many = experiment.Resources(workers=5, cpus=1, gpus=0)
+    engine = work(tmp_path, [virtual.study("a", seeds=1)], many)
+    assert engine.outcome() == "completed"
+
+
 def test_workers_that_cannot_start_end_the_run_and_cost_no_trial(tmp_path, resources):
     class Homeless(virtual_worker([virtual.study("a")])):
         def open_workshop(self):
