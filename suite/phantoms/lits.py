@@ -18,7 +18,7 @@ from bench.spec import Phantom
 if TYPE_CHECKING:
     import numpy as np
 
-VERSION = 1
+VERSION = 2
 ORIENTATIONS = ("LPS", "LPS", "LAS", "RAS")
 """Where a file's axes point to; the first is LiTS's commonest."""
 AIR, LUNG, FAT, WATER, MUSCLE, BONE = -1000, -840, -100, 8, 55, 420
@@ -77,13 +77,13 @@ class _Frame:
         import numpy as np
 
         size, slices = int(rng.choice([96, 112, 128])), int(rng.integers(24, 41))
-        in_plane, between = rng.uniform(320, 400) / size, rng.uniform(205, 255) / slices
+        in_plane, between = rng.uniform(340, 480) / size, rng.uniform(205, 255) / slices
         axis = ((np.arange(size) - (size - 1) / 2) * in_plane).astype(np.float32)
-        away = rng.uniform(-22, 22, 2).astype(np.float32)  # Nobody lies quite in the middle.
+        away = rng.uniform(-0.13, 0.13, 2) * np.ptp(axis)  # Nobody lies quite in the middle.
         return cls(
             z=(np.arange(slices) * between).astype(np.float32)[:, None, None],
-            y=axis[None, :, None] + away[0],
-            x=axis[None, None, :] + away[1],
+            y=axis[None, :, None] + np.float32(away[0]),
+            x=axis[None, None, :] + np.float32(away[1]),
             spacing=(float(between), float(in_plane), float(in_plane)),
         )
 
@@ -121,7 +121,7 @@ class _Body:
     def draw(cls, rng: np.random.Generator, frame: _Frame) -> _Body:
         import numpy as np
 
-        width = float(rng.uniform(0.38, 0.45)) * float(np.ptp(frame.x))
+        width = float(rng.uniform(0.27, 0.4)) * float(np.ptp(frame.x))
         depth = width * float(rng.uniform(0.68, 0.84))
         u, v = frame.x / width, frame.y / depth
         radius = (np.abs(u) ** 2.4 + np.abs(v) ** 2.4) ** (1 / 2.4)
