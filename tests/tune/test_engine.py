@@ -1,12 +1,14 @@
 """The engine's promises, on virtual workers: equal effort, nothing lost, nothing twice."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from bench.ledger import read, timeless
 from bench.tune.jobs import Failure
-from tests.tune.virtual import SPACE, Killed, run, study
+from tests.tune import virtual
+from tests.tune.virtual import SPACE, Killed, messages, run, study
 
 
 def comparable(folder):
@@ -62,6 +64,32 @@ def test_killed_after_any_message_and_resumed_is_the_unbroken_run(tmp_path):
             run(broken, studies, steps=kill)
         run(broken, studies)
         assert comparable(broken) == whole, f"killed after message {kill}"
+
+
+@pytest.mark.parametrize("kill", [3, 9, 17, 26, 40])
+def test_killed_with_many_workers_spends_no_epoch_more(tmp_path, kill):
+    studies = [study("a", seeds=1), study("b", seeds=1)]
+    with pytest.raises(Killed):
+        run(tmp_path, studies, workers=4, steps=kill)
+    engine = run(tmp_path, studies, workers=4)
+    assert [search.state.effort for search in engine.searches.values()] == [30, 30]
+
+
+def test_an_epoch_that_is_reported_twice_stands_in_the_ledger_once(tmp_path):
+    """As by a worker that was cut off, was replaced, and then got through after all."""
+    studies = [study("a", scheduler="none")]
+    with pytest.raises(Killed):
+        run(tmp_path, studies, steps=4)
+    stale = lambda job, of, failing: messages(replace(job, known_epoch=0), of, failing)  # noqa: E731
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(virtual, "messages", stale)
+        run(tmp_path, studies)
+    seen = Counter(
+        (e["trial"], e["epoch"])
+        for e in read(tmp_path / "ledger.jsonl")
+        if e["event"] == "trial_reported"
+    )
+    assert max(seen.values()) == 1 and (0, 4) in seen
 
 
 def test_torn_at_any_line_and_resumed_is_the_unbroken_run(tmp_path):
