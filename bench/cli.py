@@ -106,7 +106,6 @@ def run(
     """
     from bench import launch
     from bench.torch_check import check_torch
-    from bench.tune.driver import Options
     from bench.tune.experiment import check_address
 
     check_torch()
@@ -130,13 +129,7 @@ def run(
     console.print(found.headline, markup=False, highlight=False, soft_wrap=True)
     prepared = _prepare(found, console)
     folder, _ = launch.create(found, prepared, wanted=run, command=sys.argv)
-    options = Options(
-        workers=workers,
-        gpus_per_trial=gpus_per_trial,
-        address=address,
-        storage=storage,
-        plugins=tuple(plugins or ()),
-    )
+    options = _options(workers, gpus_per_trial, address, storage, plugins)
     _proceed(folder.path, options, console)
 
 
@@ -155,18 +148,10 @@ def resume(
     --plugins again where the run was begun with them.
     """
     from bench.torch_check import check_torch
-    from bench.tune.driver import Options
 
     check_torch()
     _load_plugins(plugins)
-    options = Options(
-        workers=workers,
-        gpus_per_trial=gpus_per_trial,
-        address=address,
-        storage=storage,
-        plugins=tuple(plugins or ()),
-    )
-    _proceed(run, options, _console())
+    _proceed(run, _options(workers, gpus_per_trial, address, storage, plugins), _console())
 
 
 @app.command()
@@ -325,6 +310,24 @@ def phantom(
     sources.make_phantom(dataset, folder, cases, seed)
     _console().print(
         f"wrote a phantom of {dataset} to {folder}", markup=False, highlight=False, soft_wrap=True
+    )
+
+
+def _options(
+    workers: int | None,
+    gpus_per_trial: float | None,
+    address: str | None,
+    storage: str | None,
+    plugins: list[Path] | None,
+) -> Any:
+    from bench.tune.driver import Options
+
+    return Options(
+        workers=workers,
+        gpus_per_trial=gpus_per_trial,
+        address=address,
+        storage=storage,
+        plugins=tuple(plugins or ()),
     )
 
 

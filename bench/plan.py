@@ -19,7 +19,7 @@ def plan(suite: Suite) -> tuple[Study, ...]:
     studies = tuple(
         _study(suite, task, entrant)
         for task in (registry.tasks().get(name) for name in suite.tasks)
-        for entrant in suites.families_for(suite, task)
+        for entrant in suites.entrants_for(suite, task)
     )
     if not studies:
         raise UserError(

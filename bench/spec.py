@@ -19,7 +19,6 @@ from typing import Any, ClassVar, Literal
 from bench.errors import UserError
 
 Kind = Literal["image_classification", "image_segmentation", "text_classification"]
-KINDS: tuple[Kind, ...] = ("image_classification", "image_segmentation", "text_classification")
 
 Scalar = bool | int | float | str
 Config = dict[str, Scalar]

@@ -90,7 +90,7 @@ def resolve(
     return _narrow(suite, tasks, entrants)
 
 
-def families_for(suite: Suite, task: Task) -> list[Entrant]:
+def entrants_for(suite: Suite, task: Task) -> list[Entrant]:
     """The suite's entrants that enter this task."""
     return [
         entrant

@@ -31,7 +31,7 @@ class Options:
     checkpoint_every_s: float = 30.0
 
 
-def prepare_data(file: RunFile, progress: Callable[..., None] | None = None) -> dict[str, Path]:
+def prepare_data(file: RunFile) -> dict[str, Path]:
     """The prepared data of each task, made where they are not there yet.
 
     Raises UserError where the data are not those that the run began with.
@@ -46,7 +46,6 @@ def prepare_data(file: RunFile, progress: Callable[..., None] | None = None) -> 
             options=file.suite.options[task_id],
             seed=SPLIT_SEED,
             cache=cache_root(),
-            progress=progress,
         )
         if prepared.manifest["fingerprint"] != entry["fingerprint"]:
             raise UserError(

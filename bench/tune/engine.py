@@ -227,10 +227,10 @@ class Engine:
             search.state.trials[job.number] if is_search else search.state.replicates[job.number]
         )
         if report.epoch not in owner.reports:
-            kind, number = ("trial", "trial") if is_search else ("replicate", "replicate")
+            kind = "trial" if is_search else "replicate"
             self._record(
                 f"{kind}_reported",
-                **{"study": job.study, number: job.number},
+                **{"study": job.study, kind: job.number},
                 epoch=report.epoch,
                 charged_seconds=round(report.charged_seconds, 6),
                 free_seconds=round(report.free_seconds, 6),

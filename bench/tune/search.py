@@ -7,7 +7,6 @@ changes what is in here, but for the epochs that running trials have been grante
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from bench.ledger import Event, StudyState, Trial
 from bench.spec import Space, Study
@@ -140,10 +139,3 @@ class StudySearch:
         return best, (
             f"best validation score of {trials} trials: {score[0]:.4f} at epoch {score[1]}"
         )
-
-    @property
-    def phase(self) -> Literal["search", "replicates", "failed"]:
-        """Where the study stands."""
-        if self.state.state == "failed":
-            return "failed"
-        return "search" if self.state.state == "running" else "replicates"
