@@ -1,4 +1,7 @@
-"""The one exception for mistakes that a user can mend."""
+"""The exceptions for mistakes that a user can mend."""
+
+SHOWN = 20
+"""Mistakes that one message lists; of the others, their number."""
 
 
 class UserError(Exception):
@@ -9,8 +12,22 @@ class UserError(Exception):
 
     @classmethod
     def of(cls, mistakes: list[str], *, heading: str) -> "UserError":
-        """One error for all mistakes of a file or a folder, each on a line of its own."""
+        """One error for all mistakes of a file or a folder, each on a line of its own.
+
+        The first twenty are listed, then how many more there are.
+        """
         if len(mistakes) == 1:
             return cls(f"{heading}: {mistakes[0]}")
-        lines = "\n".join(f"  - {mistake}" for mistake in mistakes)
-        return cls(f"{heading}: {len(mistakes)} mistakes\n{lines}")
+        lines = [f"  - {mistake}" for mistake in mistakes[:SHOWN]]
+        if len(mistakes) > SHOWN:
+            lines.append(f"  - and {len(mistakes) - SHOWN:,} more")
+        return cls("\n".join([f"{heading}: {len(mistakes):,} mistakes", *lines]))
+
+
+class BadData(UserError):
+    """What is wrong with the files of one case."""
+
+    def __init__(self, *problems: str) -> None:
+        """problems: one line each, naming its file."""
+        super().__init__("; ".join(problems))
+        self.problems = problems

@@ -147,8 +147,11 @@ def _describe(prepared: Any, launch: Launch, task: Task) -> dict[str, Any]:
         "folder": str(launch.sources[task.dataset].folder),
         "fingerprint": manifest["fingerprint"],
         "test_fingerprint": manifest["test_fingerprint"],
+        "groups_known": manifest["groups_known"],
+        "duplicates": manifest["duplicates"],
+        "dropped": manifest["dropped"],
         "splits": {
-            split: {key: entry[key] for key in ("cases", "groups", "class_counts")}
+            split: {key: entry[key] for key in ("cases", "volumes", "groups", "class_counts")}
             for split, entry in manifest["splits"].items()
         },
     }

@@ -12,7 +12,7 @@ import fcntl
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,13 +116,20 @@ MEASURED = frozenset(
 DURABLE = frozenset({"run_started", "study_finished", "test_unsealed", "replicate_finished"})
 
 
+OPTIONAL: Mapping[str, Mapping[str, type]] = {"replicate_finished": {"notes": list}}
+"""Fields that came later: events of this version may lack them."""
+
+
 def mistake(event: Event) -> str | None:
     """What is wrong with an event; None where it keeps the schema."""
     fields = SCHEMA.get(event.get("event", ""))
     if fields is None:
         return f"unknown event {event.get('event')!r}"
-    for name, kind in fields.items():
+    known = {**fields, **OPTIONAL.get(event["event"], {})}
+    for name, kind in known.items():
         if name not in event:
+            if name not in fields:
+                continue
             return f"{event['event']} needs {name!r}"
         value = event[name]
         kinds = kind if isinstance(kind, tuple) else (kind,)
@@ -313,6 +320,8 @@ class Replicate(Training):
     validation_metrics: dict[str, float] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
     predictions: dict[str, str] | None = None
+    notes: list[str] = field(default_factory=list)
+    """What of its evaluation was left out, and why."""
 
 
 @dataclass
@@ -424,6 +433,7 @@ class RunState:
         replicate.test_metrics = event["test_metrics"]
         replicate.validation_metrics = event["validation_metrics"]
         replicate.cost, replicate.predictions = event["cost"], event["predictions"]
+        replicate.notes = event.get("notes", [])
         replicate.finished = event["t"]
 
     def _run_finished(self, event: Event) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
 from bench import registry, suites
@@ -23,20 +24,39 @@ def rows(what: str) -> list[Row]:
 
 
 def show(what: str, found: list[Row], console: Console) -> None:
-    """Print rows as a table; files that cannot be loaded come last, named with their error."""
+    """Print rows: short ones as a table, others as blocks.
+
+    Files that cannot be loaded come last, named with their error.
+    """
     if not found:
         console.print(f"no {what}", markup=False)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
     sound = [row for row in found if "error" not in row]
-    for heading in sound[0] if sound else ():
-        table.add_column(heading, overflow="fold")
-    for row in sound:
-        table.add_row(*(_cell(value) for value in row.values()))
-    console.print(table)
+    if what in TABLES:
+        _show_table(sound, console)
+    else:
+        for row in sound:
+            _show_block(row, console)
     for row in found:
         if "error" in row:
             console.print(f"{row['id']} cannot be loaded: {row['error']}", markup=False)
+
+
+def _show_table(rows: list[Row], console: Console) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in rows[0] if rows else ():
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    console.print(table)
+
+
+def _show_block(row: Row, console: Console) -> None:
+    """The id, then a line a property; empty ones are left out."""
+    console.print(f"[bold]{_cell(row['id'])}[/bold]")
+    for name, value in row.items():
+        if name != "id" and value not in ([], ""):
+            console.print(Padding(f"{name}: {_cell(value)}", (0, 0, 0, 2)))
 
 
 def _cell(value: Any) -> str:
@@ -72,7 +92,8 @@ def _tasks() -> list[Row]:
             "classes": list(task.classes),
             "primary": task.primary,
             "margin": task.margin,
-            "options": [f"{name}={value}" for name, value in task.options.items()],
+            "options": [f"{n}={item.middle()}" for n, item in task.options.items()],
+            "training set": [f"{n}={item.middle()}" for n, item in task.training.items()],
         },
     )
 
@@ -112,7 +133,6 @@ def _datasets() -> list[Row]:
         lambda dataset: {
             "title": dataset.title,
             "layout": dataset.layout,
-            "patients known": dataset.groups,
             "phantom": "yes" if dataset.id in registry.phantoms().items else "no",
         },
     )
@@ -151,3 +171,5 @@ LISTS: dict[str, Callable[[], list[Row]]] = {
     "datasets": _datasets,
     "runs": _runs,
 }
+TABLES = ("suites", "runs")
+"""Lists whose rows are short."""

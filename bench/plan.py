@@ -30,13 +30,15 @@ def plan(suite: Suite) -> tuple[Study, ...]:
 
 
 def _study(suite: Suite, task: Task, entrant: Entrant) -> Study:
-    space = registry.space_of(registry.families().get(entrant.family))
+    space = registry.space_of(registry.families().get(entrant.family), task)
+    fixed, search = suite.training[task.id], suite.searches.get(task.id, suite.search)
     defines = {
         "task": [task.id, task.version, suite.options[task.id], task.primary],
         "family": entrant.family,
         "pin": entrant.pin,
+        "training": fixed,
         "space": space.canonical(),
-        "search": asdict(suite.search),
+        "search": asdict(search),
         "replicates": asdict(suite.replicates),
         "seed": suite.seed,
         "label": entrant.label,
@@ -46,8 +48,8 @@ def _study(suite: Suite, task: Task, entrant: Entrant) -> Study:
         task=task.id,
         entrant=entrant,
         space=space.canonical(),
-        pinned=entrant.pin,
-        search=suite.search,
+        pinned=fixed | {name: value for name, value in entrant.pin.items() if name in space},
+        search=search,
         replicates=suite.replicates,
         seed=derive(suite.seed, task.id, entrant.label),
     )

@@ -51,12 +51,14 @@ def _entrant(study: Study, data: PreparedTask) -> Finding:
     from bench.train.training import Training
 
     family = registry.families().get(study.entrant.family)
+    task = registry.tasks().get(study.task)
+    space = registry.space_of(family, task)
     subject = f"{study.task}, {study.entrant.label}"
     try:
         training = Training(
-            task=registry.tasks().get(study.task),
+            task=task,
             family=family,
-            config=registry.space_of(family).defaults(pinned=study.pinned),
+            config=space.defaults(pinned=study.pinned),
             seed=study.seed,
             max_epochs=study.search.max_epochs,
             data=data,
@@ -71,7 +73,7 @@ def _entrant(study: Study, data: PreparedTask) -> Finding:
         text = " ".join(f"{type(error).__name__}: {error}".split())
         return Finding(subject=subject, detail=text, mistake=text)
     parameters = sum(parameter.numel() for parameter in training.model.parameters())
-    free = len(registry.space_of(family).free(study.pinned))
+    free = len(space.free(study.pinned))
     return Finding(
         subject=subject,
         detail=f"{parameters:,} parameters, {free} free in the search, first loss {loss:.3f}",

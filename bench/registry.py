@@ -82,10 +82,12 @@ def load_plugin(path: Path) -> Family:
     return family
 
 
-def space_of(family: Family) -> Space:
-    """All parameters of a family: its own architecture options, then its training space."""
+def space_of(family: Family, task: Task | None = None) -> Space:
+    """All parameters of a family: its architecture options, its training space, and those that
+    the task adds of its training set."""
     space: Space = spaces().get(family.space)
-    return family.options | space
+    own = family.options | space
+    return own if task is None else own | task.training
 
 
 @cache

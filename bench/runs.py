@@ -89,7 +89,7 @@ def write(
         "scale": suite.scale,
         "suite": asdict(suite),
         "studies": [asdict(study) for study in studies],
-        "tasks": {name: _describe(task) for name, task in tasks.items()},
+        "tasks": {name: _describe(task, data[name]) for name, task in tasks.items()},
         "data": data,
         "provenance": provenance,
         "notes": list(notes),
@@ -100,7 +100,7 @@ def write(
     partial.replace(folder.run_file)
 
 
-def _describe(task: Task) -> dict[str, Any]:
+def _describe(task: Task, data: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "title": task.title,
         "kind": task.kind,
@@ -109,7 +109,9 @@ def _describe(task: Task) -> dict[str, Any]:
         "margin": task.margin,
         "metrics": list(task.metrics),
         "dataset": task.dataset,
-        "groups_known": registry.datasets().get(task.dataset).groups,
+        "closing_metrics": list(task.closing_metrics),
+        "strata": list(task.strata),
+        "groups_known": data["groups_known"],
     }
 
 
@@ -140,15 +142,15 @@ def load(path: Path) -> tuple[RunFolder, RunFile]:
 
 
 def spaces_of(studies: Sequence[Study]) -> dict[str, Space]:
-    """Each family's space; UserError where it is not the one that its studies were planned with."""
+    """Each study's space, by its id; UserError where it is not the one that it was planned with."""
     spaces: dict[str, Space] = {}
     for study in studies:
-        family = study.entrant.family
-        space = spaces[family] = registry.space_of(registry.families().get(family))
+        family = registry.families().get(study.entrant.family)
+        space = spaces[study.id] = registry.space_of(family, registry.tasks().get(study.task))
         if json.dumps(space.canonical()) != json.dumps(study.space):
             raise UserError(
-                f"the space of family {family} is not the one that {study.id} was planned with: "
-                "resume with the code that the run began with, or begin a new run"
+                f"the space of family {family.id} on {study.task} is not the one that {study.id} "
+                "was planned with: resume with the code that the run began with, or begin a new run"
             )
     return spaces
 

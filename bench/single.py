@@ -31,7 +31,7 @@ def trial(
 
     chosen: Task = registry.tasks().get(task)
     kind = registry.families().get(family)
-    settings = configure(kind, config)
+    settings = configure(kind, chosen, config)
     cases = {} if phantom_cases is None else {chosen.dataset: phantom_cases}
     found = sources.resolve(
         [chosen.dataset],

@@ -11,18 +11,48 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from bench.errors import UserError
+from bench.space import Choice, Config, Float, Int, Parameter, Scalar, Space, unknown
+
+__all__ = [
+    "SPLITS",
+    "Budget",
+    "Case",
+    "Choice",
+    "Config",
+    "Dataset",
+    "Entrant",
+    "Facts",
+    "Family",
+    "Float",
+    "GroupSplit",
+    "Int",
+    "Kind",
+    "Parameter",
+    "Phantom",
+    "PublishedSplit",
+    "Replicates",
+    "Report",
+    "Sample",
+    "Scalar",
+    "Search",
+    "Shape",
+    "Space",
+    "Split",
+    "Study",
+    "Suite",
+    "Task",
+    "content_hash",
+    "parse_assignments",
+    "unknown",
+]
 
 Kind = Literal["image_classification", "image_segmentation", "text_classification"]
-
-Scalar = bool | int | float | str
-Config = dict[str, Scalar]
-"""A trial's configuration: flat, JSON-serialisable, active parameters only."""
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -32,193 +62,6 @@ def content_hash(value: object, *, length: int = 12) -> str:
     """A short hash of a JSON-serialisable value; the same for equal values on any machine."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()[:length]
-
-
-# --- Spaces ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Float:
-    """A real parameter in [low, high], uniform or, with `log`, uniform in its logarithm."""
-
-    low: float
-    high: float
-    log: bool = field(default=False, kw_only=True)
-    default: float | None = field(default=None, kw_only=True)
-    when: Mapping[str, Scalar] | None = field(default=None, kw_only=True)
-    """Active only where another parameter has this value."""
-
-    def __post_init__(self) -> None:
-        _check_range(self.low, self.high, log=self.log)
-        object.__setattr__(self, "low", float(self.low))
-        object.__setattr__(self, "high", float(self.high))
-
-    def middle(self) -> float:
-        """The default, or the middle of the range on its own scale."""
-        if self.default is not None:
-            return self.default
-        if self.log:
-            return math.sqrt(self.low * self.high)
-        return (self.low + self.high) / 2
-
-    def mistake(self, value: object) -> str | None:
-        """What is wrong with a value for this parameter; None where it is allowed."""
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return f"must be a number, got {value!r}"
-        if not self.low <= value <= self.high:
-            return f"must lie in [{self.low:g}, {self.high:g}], got {value!r}"
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Int:
-    """A whole parameter in [low, high], both ends included."""
-
-    low: int
-    high: int
-    log: bool = field(default=False, kw_only=True)
-    default: int | None = field(default=None, kw_only=True)
-    when: Mapping[str, Scalar] | None = field(default=None, kw_only=True)
-
-    def __post_init__(self) -> None:
-        _check_range(self.low, self.high, log=self.log)
-
-    def middle(self) -> int:
-        """The default, or the middle of the range on its own scale."""
-        if self.default is not None:
-            return self.default
-        if self.log:
-            return round(math.sqrt(self.low * self.high))
-        return (self.low + self.high) // 2
-
-    def mistake(self, value: object) -> str | None:
-        """What is wrong with a value for this parameter; None where it is allowed."""
-        if isinstance(value, bool) or not isinstance(value, int):
-            return f"must be a whole number, got {value!r}"
-        if not self.low <= value <= self.high:
-            return f"must lie in [{self.low}, {self.high}], got {value!r}"
-        return None
-
-
-@dataclass(frozen=True, slots=True, init=False)
-class Choice:
-    """One of several values; the first is the default."""
-
-    values: tuple[Scalar, ...]
-    when: Mapping[str, Scalar] | None
-
-    def __init__(self, *values: Scalar, when: Mapping[str, Scalar] | None = None) -> None:
-        if len(values) < 2 or len(set(values)) < len(values):
-            raise UserError(f"a choice needs two or more different values, got {values!r}")
-        object.__setattr__(self, "values", values)
-        object.__setattr__(self, "when", when)
-
-    def middle(self) -> Scalar:
-        """The default: the first value."""
-        return self.values[0]
-
-    def mistake(self, value: object) -> str | None:
-        """What is wrong with a value for this parameter; None where it is allowed."""
-        if value not in self.values or any(
-            isinstance(value, bool) != isinstance(v, bool) for v in self.values if v == value
-        ):
-            return f"must be one of {', '.join(map(repr, self.values))}, got {value!r}"
-        return None
-
-
-Parameter = Float | Int | Choice
-
-
-def _check_range(low: float, high: float, *, log: bool) -> None:
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise UserError(f"a range needs finite low < high, got {low=}, {high=}")
-    if log and low <= 0:
-        raise UserError(f"a log scale needs 0 < low < high, got {low=}, {high=}: raise low above 0")
-
-
-class Space(Mapping[str, Parameter]):
-    """An ordered, named set of parameters; conditions look back to earlier ones."""
-
-    def __init__(self, **parameters: Parameter) -> None:
-        self._parameters = dict(parameters)
-        seen: dict[str, Parameter] = {}
-        for name, parameter in parameters.items():
-            for other, value in (parameter.when or {}).items():
-                if other not in seen:
-                    raise UserError(
-                        f"{name}: `when` looks back to an earlier parameter, {other!r} is none"
-                    )
-                if mistake := seen[other].mistake(value):
-                    raise UserError(f"{name}: `when` asks for {other} = {value!r}: {mistake}")
-            seen[name] = parameter
-
-    def __getitem__(self, name: str) -> Parameter:
-        return self._parameters[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._parameters)
-
-    def __len__(self) -> int:
-        return len(self._parameters)
-
-    def __repr__(self) -> str:
-        return f"Space({', '.join(self)})"
-
-    def __or__(self, other: Mapping[str, Parameter]) -> Space:
-        """Both spaces together; a name in both is a mistake."""
-        if both := set(self) & set(other):
-            raise UserError(f"two spaces both name {', '.join(sorted(both))}: rename one of them")
-        return Space(**{**self._parameters, **other})
-
-    def resolve(
-        self, suggest: Callable[[str, Parameter], Scalar], *, pinned: Mapping[str, Scalar]
-    ) -> Config:
-        """A configuration: pinned values as given, the other active ones from `suggest`.
-
-        Parameters whose condition does not hold are left out, pinned or not, so that a
-        configuration holds exactly what has an effect.
-        """
-        config: Config = {}
-        for name, parameter in self.items():
-            if all(config.get(other) == value for other, value in (parameter.when or {}).items()):
-                config[name] = pinned[name] if name in pinned else suggest(name, parameter)
-        return config
-
-    def defaults(self, *, pinned: Mapping[str, Scalar] | None = None) -> Config:
-        """The configuration of every parameter's default."""
-        return self.resolve(lambda _, parameter: parameter.middle(), pinned=pinned or {})
-
-    def mistakes(self, pins: Mapping[str, object]) -> list[str]:
-        """What is wrong with these values; unknown names come with the nearest known one."""
-        found = []
-        for name, value in pins.items():
-            if name not in self:
-                found.append(unknown("parameter", name, self))
-            elif mistake := self[name].mistake(value):
-                found.append(f"{name} {mistake}")
-        return found
-
-    def free(self, pins: Mapping[str, object]) -> tuple[str, ...]:
-        """The parameters that a search varies once these are pinned."""
-        return tuple(name for name in self if name not in pins)
-
-    def canonical(self) -> dict[str, dict[str, object]]:
-        """A JSON-serialisable description, the same for equal spaces."""
-        return {
-            name: {"type": type(parameter).__name__.lower(), **asdict(parameter)}
-            for name, parameter in self.items()
-        }
-
-
-def unknown(noun: str, value: object, known: Iterable[str]) -> str:
-    """The sentence for an unknown name: the value, the nearest known one, or all of them."""
-    from difflib import get_close_matches
-
-    names = sorted(known)
-    near = get_close_matches(str(value), names, n=1, cutoff=0.5)
-    if near:
-        return f"unknown {noun} {value!r}: did you mean {near[0]!r}?"
-    return f"unknown {noun} {value!r}: known are {', '.join(names) or 'none'}"
 
 
 # --- Data -----------------------------------------------------------------------------------
@@ -233,6 +76,8 @@ class Case:
     """The patient; the case's own id where the data set publishes no groups."""
     partition: Split | None = None
     """Where the publishers of the data set put it; None where they publish no partition."""
+    stratum: str = ""
+    """A published training partition is divided alike within each stratum: a class, a vote."""
     source: object = None
     """What the data set's `read` needs to find it: paths, a row."""
 
@@ -244,16 +89,22 @@ class Dataset:
     title: str
     layout: str
     """The files that it consists of, in words, for error messages and `bench list`."""
-    groups: bool
-    """Whether the data set tells which cases belong to one patient."""
+    groups: Callable[[Path], bool]
+    """Whether the files below a folder tell which cases belong to one patient."""
     files: Callable[[Path], list[Path]]
     """The raw files below a folder that make up the data set; empty where there are none."""
-    check: Callable[[Path], list[str]]
-    """Every problem of the files below a folder, each naming its file; empty if sound."""
+    problems: Callable[[Path], list[str]]
+    """What is wrong with the names, pairs and tables of the files below a folder, each line naming
+    its file; no image, volume or text is read for it. Empty if sound."""
     cases: Callable[[Path], list[Case]]
+    """Every case that can be read; those that `problems` names are left out."""
     read: Callable[[Case], Any]
-    """A case's raw content: what a task's `samples` takes."""
+    """A case's raw content: what a task's `samples` takes. Raises BadData with everything that is
+    wrong with its files."""
     id: str = ""
+
+    def __post_init__(self) -> None:
+        assert callable(self.groups), "groups is a function of the folder"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,7 +116,10 @@ class Phantom:
     cases: int
     """How many cases it writes unless told."""
     write: Callable[..., None]
-    """`write(folder, cases=..., seed=...)`; the same bytes for the same arguments."""
+    """`write(folder, cases=..., seed=...)`; the same bytes for the same arguments. Memory holds one
+    case at most, a large one in parts."""
+    shape: bool = False
+    """Whether `write` also takes `shape=(columns, rows, slices)` of every case."""
     id: str = ""
 
 
@@ -302,7 +156,16 @@ class Sample:
     input: Any
     """uint8 array (channels, height, width), or a str for text."""
     label: Any
-    """The class's index, or a uint8 mask (height, width)."""
+    """The class's index, or a uint8 mask (height, width) of class indices."""
+    facts: Mapping[str, float] = field(default_factory=dict)
+    """What else the case table keeps of it; all samples of a task have the same names. Where cases
+    are volumes: `slice`, `spacing_z`, `spacing_y`, `spacing_x` (mm, of the prepared image)."""
+    training: bool = True
+    """Whether it may be trained on; False for what is kept for evaluation alone."""
+
+
+Facts = Mapping[str, Any]
+"""The case table: by name, an array with a value a row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,14 +182,45 @@ class Task:
     """The smallest difference of the primary metric that matters."""
     metrics: tuple[str, ...]
     """Ids of the metrics that are recorded; the primary is one of them."""
+    closing_metrics: tuple[str, ...] = ()
+    """Ids of metrics that are too slow for every epoch: of a replicate's selected weights only."""
     split: GroupSplit | PublishedSplit
     samples: Callable[[Case, Any, Mapping[str, Scalar]], Iterable[Sample]]
     """`samples(case, raw, options)`: a case's raw content as rows."""
-    options: Mapping[str, Scalar] = field(default_factory=dict)
-    """What a suite may set of it, with the defaults: image size, window, slices per volume."""
+    """May raise UserError for options that contradict each other, BadData for a bad case."""
+    options: Space = field(default_factory=Space)
+    """What a suite may set of its data: image size, window, slices per volume. The shares of its
+    split and `drop_duplicates` are added to what a task names itself."""
+    training: Space = field(default_factory=Space)
+    """What a suite may set, or let each search vary, of the training set alone: what is left out,
+    how classes are balanced. `bench/data/selection.py` says which names have a meaning."""
+    keep: Callable[[Config, Facts], Any] | None = None
+    """`keep(config, facts)`: bool (rows,), which training rows a configuration trains on."""
+    difficulty: Callable[[Facts], Any] | None = None
+    """`difficulty(facts)`: float (rows,) >= 0, what `balance = "adasyn"` makes new samples by."""
+    strata: tuple[str, ...] = ()
+    """Names of facts by whose values a report breaks errors down."""
     version: int = 1
     """Raised with every change of `samples`: part of the prepared data's key."""
     id: str = ""
+
+    def __post_init__(self) -> None:
+        common: dict[str, Parameter] = {
+            "validation_share": Float(0.01, 0.9, default=self.split.validation)
+        }
+        if isinstance(self.split, GroupSplit):
+            common["test_share"] = Float(0.01, 0.9, default=self.split.test)
+        common["drop_duplicates"] = Choice(False, True)
+        ours = {name: item for name, item in common.items() if name not in self.options}
+        object.__setattr__(self, "options", self.options | ours)
+
+    def protocol(self, options: Mapping[str, Scalar]) -> GroupSplit | PublishedSplit:
+        """The split with the shares that these options set. UserError for impossible ones."""
+        validation = float(options.get("validation_share", self.split.validation))
+        if isinstance(self.split, PublishedSplit):
+            return PublishedSplit(validation=validation)
+        test = float(options.get("test_share", self.split.test))
+        return GroupSplit(train=1 - validation - test, validation=validation, test=test)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -338,6 +232,10 @@ class Shape:
     channels: int = 0
     height: int = 0
     width: int = 0
+    vocabulary: int = 0
+    """Of texts: token ids are below it; 0 where they are hashes of words."""
+    max_tokens: int = 0
+    """Of texts: the most tokens of one."""
 
 
 # --- Families and entrants ------------------------------------------------------------------
@@ -352,10 +250,14 @@ class Family:
     space: str
     """Id of the file in `search_spaces/` that holds its training parameters."""
     build: Callable[[Config, Shape], Any]
-    """A torch module that maps a batch of inputs to logits (batch, classes)."""
+    """A torch module that maps a batch of inputs to logits: (batch, classes), or (batch, classes,
+    height, width) of a segmenter. Texts come as integers (batch, longest), padded with -1."""
     architectures: tuple[str, ...]
     options: Space = field(default_factory=Space)
     """Architecture parameters: pinned by an entrant or searched."""
+    tokenizer: Callable[[Config], str] | None = None
+    """Of a text model: the id of its tokenizer, `words` or `wordpiece-N` with N tokens; None is
+    `words`. See bench/data/encodings.py."""
     id: str = ""
 
 
@@ -458,7 +360,11 @@ class Suite:
     replicates: Replicates
     options: dict[str, dict[str, Scalar]]
     """Per task, its options."""
-    phantom_cases: dict[str, int]
+    training: dict[str, dict[str, Scalar]] = field(default_factory=dict)
+    """Per task, those of its training-set parameters that no search varies."""
+    searches: dict[str, Search] = field(default_factory=dict)
+    """Per task whose search differs from that of the others, how it is searched."""
+    phantom_cases: dict[str, int] = field(default_factory=dict)
     """Per data set, how many cases its phantom has at this scale."""
     primary: str = "mean_difference"
     """The one confirmatory analysis."""

@@ -13,7 +13,18 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench import registry
 from bench.errors import UserError
-from bench.spec import Entrant, Family, Replicates, Scalar, Search, Suite, Task, unknown
+from bench.settings import Settings
+from bench.spec import (
+    Entrant,
+    Family,
+    Replicates,
+    Scalar,
+    Search,
+    Space,
+    Suite,
+    Task,
+    unknown,
+)
 
 FOLDER = Path(__file__).resolve().parent.parent / "suite"
 SCALES = ("demo", "small", "full")
@@ -142,9 +153,13 @@ class _Reader:
         scales = self._mapping("scales")
         self._known("scale", scales, SCALES, prefix="scales.")
         tasks = self._tasks()
-        sections = self._sections(tasks, scales, scale, settings)
-        search = self._section(Search, "search", sections["search"])
-        replicates = self._section(Replicates, "replicates", sections["replicates"])
+        chosen = self._settings(tasks, scales, scale, settings)
+        search = self._section(Search, "search", chosen.search)
+        searches = {
+            id: self._section(Search, f"search of {id}", chosen.search | own)
+            for id, own in chosen.own_search.items()
+        }
+        replicates = self._section(Replicates, "replicates", chosen.replicates)
         entrants = self._entrants(tasks)
         for name, overlay in scales.items():
             listed = overlay.get("entrants", []) if isinstance(overlay, dict) else []
@@ -165,9 +180,11 @@ class _Reader:
             tasks=tuple(tasks),
             entrants=entrants if every else self._at_scale(entrants, scales.get(scale, {})),
             search=search,
+            searches={id: own for id, own in searches.items() if own is not None},
             replicates=replicates,
-            options={task: sections[f"options.{task}"] for task in tasks},
-            phantom_cases=sections["phantom_cases"],
+            options={id: chosen.options_of(task) for id, task in tasks.items()},
+            training={id: chosen.training_of(task) for id, task in tasks.items()},
+            phantom_cases=chosen.phantom_cases,
             primary=primary,
         )
 
@@ -184,85 +201,30 @@ class _Reader:
                 self.mistakes.append(f"tasks: {error}")
         return found
 
-    def _sections(
+    def _settings(
         self,
         tasks: Mapping[str, Task],
         scales: Mapping[str, Any],
         scale: str,
-        settings: Mapping[str, Scalar],
-    ) -> dict[str, dict[str, Any]]:
-        """The tables after the scale's and then the command line's flat keys were laid over."""
-        options = self._mapping("options")
-        shared = {key: value for key, value in options.items() if not isinstance(value, dict)}
-        own = {key: value for key, value in options.items() if isinstance(value, dict)}
-        self._known("task of this suite", own, tasks, prefix="options.")
-        known_options = {name for task in tasks.values() for name in task.options}
-        self._known("task option", shared, known_options, prefix="options.")
-        sections: dict[str, dict[str, Any]] = {
-            "search": dict(self._mapping("search")),
-            "replicates": dict(self._mapping("replicates")),
-            "phantom_cases": dict(self._mapping("phantom_cases")),
-        }
-        for name, task in tasks.items():
-            mine = {key: value for key, value in shared.items() if key in task.options}
-            sections[f"options.{name}"] = {**task.options, **mine, **own.get(name, {})}
-            self._known("task option", own.get(name, {}), task.options, prefix=f"options.{name}.")
-        for key, overlay in scales.items():
+        command_line: Mapping[str, Scalar],
+    ) -> Settings:
+        """What the file sets at this scale, the command line on top. All scales are checked."""
+        settings = Settings.of(self.table, tasks)
+        chosen = settings
+        for name, overlay in scales.items():
             if not isinstance(overlay, dict):
-                self.mistakes.append(f"scales.{key} must be a table, got {overlay!r}")
-            elif key == scale:
-                self._lay_over(sections, overlay, tasks, known_options, f"scales.{key}.")
-            else:  # checked all the same, so that a mistake shows at any scale
-                scratch = {name: dict(section) for name, section in sections.items()}
-                self._lay_over(scratch, overlay, tasks, known_options, f"scales.{key}.")
+                self.mistakes.append(f"scales.{name} must be a table, got {overlay!r}")
+                continue
+            laid = settings.copy()
+            keys = {key: value for key, value in overlay.items() if key != "entrants"}
+            laid.lay(keys, where=f"scales.{name}.")
+            chosen = laid if name == scale else chosen
         if scale not in scales and scale != "full":
             self.mistakes.append(f"--scale: {unknown('scale', scale, [*scales, 'full'])}")
-        self._lay_over(sections, settings, tasks, known_options, "--set ")
-        for name, task in tasks.items():
-            self._option_types(task, sections[f"options.{name}"])
-        self._known(
-            "data set of this suite",
-            sections["phantom_cases"],
-            {task.dataset for task in tasks.values()},
-            prefix="phantom_cases.",
-        )
-        return sections
-
-    def _lay_over(
-        self,
-        sections: dict[str, dict[str, Any]],
-        overlay: Mapping[str, Any],
-        tasks: Mapping[str, Task],
-        known_options: set[str],
-        where: str,
-    ) -> None:
-        homes = {name: "search" for name in _field_names(Search)}
-        homes |= {name: "replicates" for name in _field_names(Replicates)}
-        for key, value in overlay.items():
-            if key == "entrants" and where.startswith("scales."):
-                continue  # labels, read by `_at_scale`
-            if key == "phantom_cases" and isinstance(value, dict):
-                sections["phantom_cases"] |= value
-            elif key in homes:
-                sections[homes[key]][key] = value
-            elif key in known_options:
-                for name, task in tasks.items():
-                    if key in task.options:
-                        sections[f"options.{name}"][key] = value
-            else:
-                known = [*homes, *known_options, "phantom_cases", "entrants"]
-                self.mistakes.append(f"{where}{key}: {unknown('key', key, known)}")
-
-    def _option_types(self, task: Task, options: Mapping[str, Any]) -> None:
-        for name, value in options.items():
-            if name not in task.options:
-                continue
-            kind = type(task.options[name])
-            fits = isinstance(value, (int, float) if kind is float else kind)
-            if not fits or isinstance(value, bool) != (kind is bool):
-                self.mistakes.append(
-                    f"options.{task.id}.{name} takes a {kind.__name__}, got {value!r}"
-                )
+        chosen.lay(command_line, where="--set ")
+        chosen.check()
+        self.mistakes += chosen.mistakes
+        return chosen
 
     def _entrants(self, tasks: Mapping[str, Task]) -> tuple[Entrant, ...]:
         listed = self.table.get("entrants")
@@ -294,11 +256,19 @@ class _Reader:
         where = f"{where} ({entrant.label})"
         try:
             family: Family = registry.families().get(entrant.family)
-            space = registry.space_of(family)
+            entered = [
+                task
+                for name, task in tasks.items()
+                if task.kind in family.kinds and name in (entrant.tasks or tasks)
+            ]
+            spaces = [registry.space_of(family, task) for task in (None, *entered)]
         except UserError as error:
             self.mistakes.append(f"{where}: {error}")
             return
-        self.mistakes += [f"{where}: pin: {mistake}" for mistake in space.mistakes(entrant.pin)]
+        known = {name: parameter for space in spaces for name, parameter in space.items()}
+        self.mistakes += [
+            f"{where}: pin: {mistake}" for mistake in Space(**known).mistakes(entrant.pin)
+        ]
         for name in entrant.tasks or ():
             if name not in tasks:
                 self.mistakes.append(f"{where}: {unknown('task of this suite', name, tasks)}")

@@ -28,7 +28,7 @@ def test_help_names_every_command_and_each_explains_itself(here):
     [
         (["run", "--suite", "livr"], "unknown suite 'livr': did you mean 'liver'?"),
         (["run", "--suite", "liver", "--scale", "dem"], "unknown scale 'dem'"),
-        (["run", "--suite", "liver", "--tasks", "lits"], "did you mean 'lits_cls'"),
+        (["run", "--suite", "liver", "--tasks", "lits_cl"], "did you mean 'lits_cls'"),
         (["run", "--suite", "liver", "--entrants", "resnt"], "unknown entrant of this suite"),
         (["run", "--suite", "liver", "--set", "effort=3"], "did you mean 'effort_epochs'"),
         (["run", "--suite", "liver", "--set", "effort"], "--set takes key=value, got 'effort'"),
@@ -43,10 +43,12 @@ def test_help_names_every_command_and_each_explains_itself(here):
         (["report", "nowhere"], "nowhere"),
         (["list", "famlies"], "did you mean 'families'"),
         (["trial", "--task", "lits_cls", "--family", "fasttext"], "fasttext takes text"),
-        (["trial", "--task", "lits_cls", "--family", "fcnn", "--set", "drop=1"], "dropout"),
+        (["trial", "--task", "lits_cls", "--family", "fcnn", "--set", "dropot=1"], "dropout"),
         (["trial", "--task", "lits_cls", "--family", "fcnn", "--option", "size=1"], "image_size"),
         (["data", "verify", "litz"], "did you mean 'lits'"),
-        (["data", "phantom", "lits", "."], "choose another"),
+        (["data", "phantom", "lits", "--out", "."], "choose another"),
+        (["data", "phantom", "lits", "--out", "x", "--shape", "9,9"], "--shape takes columns"),
+        (["data", "phantom", "mhist", "--out", "x", "--shape", "9,9,9"], "mhist"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_it(here, arguments, said):
@@ -70,7 +72,10 @@ def test_no_runs_yet_is_said(here):
 
 
 def test_a_phantom_is_written_verified_and_prepared(here):
-    assert bench("data", "phantom", "ag_news", "made", "--cases", "200", cwd=here).returncode == 0
+    assert (
+        bench("data", "phantom", "ag_news", "--out", "made", "--cases", "200", cwd=here).returncode
+        == 0
+    )
     verified = bench("data", "verify", "ag_news", "--data", "ag_news=made", cwd=here)
     assert verified.returncode == 0 and "sound" in verified.stdout
     prepared = bench("data", "prepare", "ag_news", "--data", "ag_news=made", cwd=here)
@@ -78,6 +83,26 @@ def test_a_phantom_is_written_verified_and_prepared(here):
     (here / "made" / "train.csv").write_text('"9","title"\n')
     broken = bench("data", "prepare", "ag_news", "--data", "ag_news=made", cwd=here)
     assert broken.returncode == 2 and "train.csv" in broken.stderr
+
+
+def test_verify_shows_twenty_problems_and_gives_programs_all(here):
+    assert bench("data", "phantom", "ag_news", "--out", "made", cwd=here).returncode == 0
+    (here / "made" / "train.csv").write_text('"9","title","text"\n' * 30)
+    verify = ("data", "verify", "ag_news", "--data", "ag_news=made")
+    shown = bench(*verify, cwd=here)
+    assert shown.returncode == 2 and "30 mistakes" in shown.stderr
+    assert shown.stderr.count("train.csv: row") == 20 and "and 10 more" in shown.stderr
+    machine = bench(*verify, "--json", cwd=here)
+    assert machine.returncode == 2 and len(json.loads(machine.stdout)["problems"]) == 30
+
+
+def test_a_phantom_has_the_shape_that_was_asked_for(here):
+    import nibabel
+
+    command = ("data", "phantom", "lits", "--volumes", "2", "--shape", "40,48,12", "--out", "made")
+    assert bench(*command, cwd=here).returncode == 0
+    shapes = {nibabel.load(path).shape for path in (here / "made").glob("*.nii.gz")}
+    assert shapes == {(40, 48, 12)} and len(list((here / "made").glob("*.nii.gz"))) == 4
 
 
 def test_trial_prints_an_epoch_a_line_and_its_best(here):

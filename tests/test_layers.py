@@ -31,16 +31,18 @@ PLANNING = CATALOGUE | {"bench.suites", "bench.plan"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "bench.errors": set(),
-    "bench.spec": {"bench.errors"},
+    "bench.space": {"bench.errors"},
+    "bench.spec": {"bench.errors", "bench.space"},
     "bench.folders": VOCABULARY,
     "bench.seeds": VOCABULARY,
     "bench.torch_check": VOCABULARY,
     "bench.provenance": VOCABULARY,
-    "bench.metrics": VOCABULARY,
+    "bench.metrics": VOCABULARY | {"bench.metrics"},
     "bench.ledger": VOCABULARY | {"bench.folders"},
     "bench.registry": VOCABULARY,
     "bench.runs": CATALOGUE,
-    "bench.suites": PLANNING,
+    "bench.settings": VOCABULARY,
+    "bench.suites": PLANNING | {"bench.settings"},
     "bench.plan": PLANNING,
     "bench.launch": DATA | PLANNING | {"bench.runs", "bench.provenance"},
     "bench.listing": PLANNING | {"bench.runs", "bench.ledger"},
@@ -54,9 +56,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "results": VOCABULARY | {"bench.ledger", "bench.metrics", "bench.folders", "results"},
     "suite.families": VOCABULARY | {"suite.nets"},
     "suite.nets": VOCABULARY | {"suite.nets"},
-    "suite.tasks": VOCABULARY,
-    "suite.datasets": VOCABULARY,
-    "suite.phantoms": VOCABULARY,
+    "suite.ct": VOCABULARY | {"suite.ct"},
+    "suite.tasks": VOCABULARY | {"suite.ct"},
+    "suite.csv_rows": VOCABULARY,
+    "suite.datasets": VOCABULARY | {"suite.ct", "suite.csv_rows"},
+    "suite.slides": VOCABULARY | {"suite.slides"},
+    "suite.phantoms": VOCABULARY | {"suite.ct", "suite.slides"},
     "search_spaces": VOCABULARY,
 }
 """By module or package: what of the project it may import, anywhere in its files."""
@@ -73,7 +78,8 @@ ONLY_IN: dict[str, set[str]] = {
 LISTED = ("bench.cli", "bench.listing", "suite", "search_spaces")
 """What `bench --help` and `bench list` load; `suite.nets` is loaded by a family's build alone."""
 LIGHT = (
-    "bench.spec", "bench.errors", "bench.folders", "bench.registry", "bench.suites", "bench.plan",
+    "bench.spec", "bench.space", "bench.settings", "bench.errors", "bench.folders",
+    "bench.registry", "bench.suites", "bench.plan",
     "bench.seeds", "bench.provenance", "bench.torch_check", "bench.ledger", "bench.runs",
     "bench.launch",
 )  # fmt: skip

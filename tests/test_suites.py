@@ -62,7 +62,7 @@ def test_the_scale_and_then_the_command_line_are_laid_over(resolve):
         ("max_epochs = 5", "max_epochs = 50", "effort_epochs must pay for one whole trial"),
         ("[scales.demo]", "[scales.demos]", "did you mean 'demo'"),
         ("image_size = 32", "imagesize = 32", "did you mean 'image_size'"),
-        ("image_size = 32", 'image_size = "x"', "image_size takes a int"),
+        ("image_size = 32", 'image_size = "x"', "image_size must be a whole number"),
         ("lits = 9", "lots = 9", "did you mean 'lits'"),
         ('label = "B"', 'label = "A"', "label 'A' is taken"),
         ('title = "Test"', 'titel = "Test"', "did you mean 'title'"),
@@ -136,3 +136,63 @@ def test_every_suite_of_the_house_plans_at_every_scale(name, scale):
     assert {study.task for study in studies} == set(suite.tasks)
     assert {study.entrant.label for study in studies} == {e.label for e in suite.entrants}
     assert len(suite.entrants) > 1
+
+
+TWO = """
+title = "Two"
+tasks = ["lits_cls", "mhist"]
+
+[[entrants]]
+label = "A"
+family = "fcnn"
+pin = { balance = "smote" }
+
+[search]
+effort_epochs = 20
+max_epochs = 5
+
+[options]
+image_size = 64
+
+[options.mhist]
+leave_out = "search"
+per_class = 100
+
+[scales.demo]
+lits_cls = { image_size = 32, effort_epochs = 8 }
+"""
+
+
+def test_a_task_may_have_a_search_and_options_of_its_own(resolve):
+    suite = resolve(TWO, settings={"mhist.image_size": 48})
+    assert suite.options["lits_cls"]["image_size"] == 32
+    assert suite.options["mhist"]["image_size"] == 48
+    searches = {study.task: study.search for study in plan.plan(suite)}
+    assert searches["lits_cls"].effort_epochs == 8 and searches["lits_cls"].max_epochs == 5
+    assert searches["mhist"].effort_epochs == 20
+
+
+def test_parameters_of_a_training_set_are_fixed_searched_or_pinned(resolve):
+    suite = resolve(TWO)
+    assert suite.training == {"lits_cls": {}, "mhist": {"balance": "none", "per_class": 100}}
+    lits, mhist = plan.plan(suite)
+    assert mhist.pinned == {"balance": "smote", "per_class": 100}
+    assert "leave_out" in mhist.space and "leave_out" not in lits.space
+    assert lits.pinned == {}
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "said"),
+    [
+        ("per_class = 100", "per_clas = 100", "did you mean 'per_class'"),
+        ("per_class = 100", "per_class = 7", "per_class must be one of 0, 100, 200, 400"),
+        ("effort_epochs = 8", "effort = 8", "scales.demo.lits_cls.effort"),
+        ("effort_epochs = 8", "effort_epochs = 2", "search of lits_cls"),
+        ('balance = "smote"', 'balance = "smoted"', "pin: balance must be one of"),
+        ("image_size = 64", "image_size = 64\nvalidation_share = 0.9", "split fractions"),
+    ],
+)
+def test_each_mistake_in_a_task_s_own_settings_is_named(resolve, good, bad, said):
+    assert good in TWO
+    with pytest.raises(UserError, match=said):
+        resolve(TWO.replace(good, bad, 1))

@@ -37,7 +37,7 @@ class Engine:
         discard_checkpoint: Callable[[str], None],
         on_event: Callable[[Event], None] = lambda _: None,
     ) -> None:
-        """spaces: by family. test_fingerprints: by task. The run must have been started."""
+        """spaces: by study. test_fingerprints: by task. The run must have been started."""
         self.ledger = ledger
         self._test_fingerprints = test_fingerprints
         self._save_predictions = save_predictions
@@ -45,9 +45,7 @@ class Engine:
         self._on_event = on_event
         self._in_flight: set[tuple[str, str, int]] = set()
         self._searches = {
-            study.id: StudySearch(
-                study, spaces[study.entrant.family], ledger.state.studies[study.id]
-            )
+            study.id: StudySearch(study, spaces[study.id], ledger.state.studies[study.id])
             for study in studies
         }
         for event in read(ledger.path):
@@ -289,6 +287,7 @@ class Engine:
             test_metrics=tested.test_metrics,
             validation_metrics=tested.validation_metrics,
             cost=cost,
+            notes=list(tested.notes),
             predictions=self._save_predictions(f"{job.study}-{job.number}", tested.arrays),
         )
 

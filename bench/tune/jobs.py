@@ -80,6 +80,8 @@ class Tested:
     cost: dict[str, float | None]
     arrays: dict[str, Any]
     """NumPy arrays by name, as they go into the predictions' file."""
+    notes: tuple[str, ...] = ()
+    """What was left out, and why."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,10 +88,9 @@ class Workshop:
         if checkpoint.load() is None:
             for _ in self._train(job, study, checkpoint):
                 pass
-        trained_on: tuple[Split, ...] = ("train",)
         scored: tuple[Split, ...] = ("validation", "test")
         if study.replicates.refit == "train+validation":
-            trained_on, scored = ("train", "validation"), ("test",)
+            scored = ("test",)
         evaluation = evaluate(
             task=task,
             family=family,
@@ -101,21 +100,22 @@ class Workshop:
             device=self._context.device,
             splits=scored,
         )
-        arrays: dict[str, Any] = {}
-        for split, outcome in evaluation.splits.items():
-            arrays[f"{split}_ids"], arrays[f"{split}_groups"] = outcome.ids, outcome.groups
-            arrays[f"{split}_labels"], arrays[f"{split}_scores"] = outcome.labels, outcome.scores
+        arrays: dict[str, Any] = {
+            f"{split}_{name}": array
+            for split, outcome in evaluation.splits.items()
+            for name, array in outcome.arrays.items()
+        }
         metrics = {split: outcome.metrics for split, outcome in evaluation.splits.items()}
-        splits = data.manifest["splits"]
         return Tested(
             test_metrics=metrics["test"],
             validation_metrics=metrics.get("validation", {}),
             cost={
                 "parameters": evaluation.parameters,
                 "peak_memory_mb": evaluation.peak_memory_mb,
-                "training_cases": sum(splits[split]["cases"] for split in trained_on),
+                "training_cases": evaluation.training_rows,
             },
             arrays=arrays,
+            notes=evaluation.splits["test"].notes,
         )
 
     def _parts(self, study: Study) -> tuple[Task, Family, PreparedTask]:

@@ -65,7 +65,7 @@ def engine_seconds(trials: int) -> float:
         )
         engine = Engine(
             [study],
-            {"empty": SPACE},
+            {study.id: SPACE},
             ledger,
             test_fingerprints={"none": ""},
             save_predictions=lambda name, arrays: {"file": name, "sha256": ""},

@@ -56,7 +56,7 @@ def work(folder, studies, resources, marker=None, worker=None):
         )
         engine = Engine(
             studies,
-            {"family": virtual.SPACE},
+            {study.id: virtual.SPACE for study in studies},
             ledger,
             test_fingerprints={"task": "f00d"},
             save_predictions=lambda name, arrays: {"file": f"{name}.npz", "sha256": "0"},

@@ -99,7 +99,7 @@ def run(
             )
         engine = Engine(
             studies,
-            {"family": SPACE},
+            {study.id: SPACE for study in studies},
             ledger,
             test_fingerprints={"task": "f00d"},
             save_predictions=lambda name, arrays: {"file": f"{name}.npz", "sha256": "0"},
