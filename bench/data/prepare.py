@@ -1,36 +1,32 @@
-"""From raw files to prepared arrays: checked, split and written once for each set of options.
+"""From raw files to prepared arrays: read once while they are checked, split, written.
 
 <cache>/prepared/<task>-<key>/        see bench/data/prepared.py
-<cache>/checked/<data set>-<key>      a data set that was found sound
+<cache>/hashes/                       see bench/data/fingerprint.py
 """
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
 from bench import registry
-from bench.data.fingerprint import Progress, raw_fingerprint, write_atomically
-from bench.data.prepared import PreparedTask, SplitData
+from bench.data import contents, duplicates, sharing
+from bench.data.fingerprint import Progress, code_version, raw_fingerprint
+from bench.data.prepared import PreparedTask
+from bench.data.soundness import check
 from bench.data.sources import is_phantom
-from bench.data.splits import Assignment, assign
+from bench.data.splits import assign, check_classes
 from bench.data.staging import Staged, stage
-from bench.errors import UserError
-from bench.spec import SPLITS, Case, Dataset, Scalar, Split, Task, content_hash, unknown
+from bench.errors import BadData, UserError
+from bench.spec import SPLITS, Config, Dataset, Scalar, Split, Task, content_hash
 
-LAYOUT_VERSION = 1
-"""Raised with every change of what is written here."""
-ROWS = 512
-"""Rows that are copied or hashed at a time."""
+LAYOUT_VERSION = 2
+"""Raised with every change of what is written here, or of which rows go where."""
 
 
 def prepare(
@@ -44,132 +40,129 @@ def prepare(
 ) -> PreparedTask:
     """A task's prepared data; made if the cache does not hold them for these files and options.
 
-    `seed` decides the split. Memory holds one case at a time; several processes may ask at once,
-    one of them works. Raises UserError that lists every bad file of the data set.
+    `seed` decides the split. Memory holds one case a thread; several processes may ask at once,
+    also on several nodes: one of a machine works. Raises UserError that lists all that is wrong
+    with the data set; for a split that leaks, is empty or lacks a class; and where the cache cannot
+    be written: then nothing of it is used.
     """
     dataset: Dataset = registry.datasets().get(task.dataset)
     settings = resolve_options(task, options)
     folder = folder.resolve()
-    if not dataset.files(folder):
-        raise UserError.of(dataset.check(folder), heading=f"data set {dataset.id}")
-    key: dict[str, Any] = {
-        "layout": LAYOUT_VERSION,
-        "task": task.id,
-        "version": task.version,
-        "dataset": dataset.id,
-        "reader": reader_version(dataset),
-        "raw": raw_fingerprint(dataset, folder, cache=cache, progress=progress),
-        "phantom": is_phantom(folder),
-        "options": settings,
-        "classes": list(task.classes),
-        "split": [type(task.split).__name__, repr(task.split)],
-        "seed": seed,
-    }
+    key = _key(task, dataset, folder, settings, seed, cache, progress)
     fingerprint = content_hash(key, length=32)
     root = cache / "prepared" / f"{task.id}-{fingerprint[:16]}"
     prepared = PreparedTask(root)
-    if (root / "manifest.json").exists():
+    if _whole(root, fingerprint):
         return prepared
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(root.with_name(f"{root.name}.lock")):
-        if (root / "manifest.json").exists():
-            return prepared
-        for left in root.parent.glob(f"{root.name}.part-*"):  # The lock is ours: they are dead.
-            shutil.rmtree(left)
-        ensure_sound(dataset, folder, raw=key["raw"], cache=cache)
-        part = root.with_name(f"{root.name}.part-{os.getpid()}")
-        part.mkdir()
-        try:
-            _write(part, task, dataset, folder, key, fingerprint, progress)
-            shutil.rmtree(root, ignore_errors=True)  # A folder without a manifest is a ruin.
-            part.rename(root)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+    with sharing.writing(root):
+        root.parent.mkdir(parents=True, exist_ok=True)
+        with sharing.locked(root) as alone:
+            if not _whole(root, fingerprint):
+                sharing.clear_dead_parts(root, alone=alone)
+                _make(root, task, dataset, folder, key, fingerprint, progress)
     return prepared
 
 
-def resolve_options(task: Task, options: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """The task's options with these values; UserError for unknown names and wrong types."""
-    mistakes = []
-    for name, value in options.items():
-        if name not in task.options:
-            mistakes.append(unknown("option", name, task.options))
-            continue
-        kind = type(task.options[name])
-        if isinstance(value, bool) != (kind is bool) or not isinstance(
-            value, (int, float) if kind is float else kind
-        ):
-            mistakes.append(f"{name} takes a value of type {kind.__name__}, got {value!r}")
-    if mistakes:
-        raise UserError.of(mistakes, heading=f"task {task.id}")
-    return {**task.options, **options}
-
-
-def ensure_sound(dataset: Dataset, folder: Path, *, raw: str, cache: Path) -> None:
-    """Check a data set's raw files, unless the same content was found sound before.
-
-    `raw`: the files' fingerprint. Raises UserError with every problem.
-    """
-    done = cache / "checked" / f"{dataset.id}-{raw}-{reader_version(dataset)}"
-    if done.exists():
-        return
-    if problems := dataset.check(folder):
-        raise UserError.of(problems, heading=f"data set {dataset.id}")
-    write_atomically(done, "")
-
-
-def reader_version(dataset: Dataset) -> str:
-    """A hash of the file that reads and checks the data set: another reader, other data."""
-    source = inspect.getsourcefile(dataset.check)
-    assert source
-    return content_hash(Path(source).read_text(encoding="utf-8"))
+def resolve_options(task: Task, options: Mapping[str, Scalar]) -> Config:
+    """The task's options with these values; UserError for unknown names and wrong values."""
+    return task.options.settled(options, heading=f"task {task.id}")
 
 
 def verify(prepared: PreparedTask) -> list[str]:
     """What of the prepared data differs from their manifest; empty if they are whole."""
+    try:
+        manifest = prepared.manifest
+        layout = manifest.get("layout", 1)
+        if layout != LAYOUT_VERSION:
+            return [
+                f"{prepared.root} is of layout {layout}, this version reads {LAYOUT_VERSION} and "
+                "makes it anew when it needs it: delete it"
+            ]
+        entries = dict(manifest["splits"])
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        return [f"{prepared.root / 'manifest.json'} cannot be read ({error}): delete the folder"]
     problems = []
-    for split, expected in prepared.manifest["splits"].items():
+    for split, expected in entries.items():
+        place = prepared.root / split
         try:
-            data = prepared.open(split)
+            found = contents.differences(prepared.open(split), place, expected)
         except UserError as error:
             problems.append(str(error))
-            continue
-        except (OSError, ValueError) as error:
-            problems.append(f"{prepared.root / split} cannot be read: {error}")
-            continue
-        problems += [f"{prepared.root / split}: {p}" for p in _differences(data, expected)]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            problems.append(f"{place} cannot be read: {error}")
+        else:
+            problems += [f"{place}: {problem}" for problem in found]
     return problems
 
 
-def _differences(data: SplitData, expected: Mapping[str, Any]) -> list[str]:
-    found = []
-    if not len(data) == len(data.ids) == len(data.groups) == expected["cases"]:
-        found.append(
-            f"{len(data):,} labels and {len(data.ids):,} ids instead of {expected['cases']:,}"
-        )
-    classes = len(expected["class_counts"])
-    if data.labels.min(initial=0) < 0 or data.labels.max(initial=0) >= classes:
-        found.append(f"labels reach outside 0 to {classes - 1}")
-    if data.inputs is not None and data.inputs.dtype != np.uint8:
-        found.append(f"inputs are {data.inputs.dtype} instead of uint8")
-    if data.tokens is not None and data.tokens.dtype != np.int32:
-        found.append(f"tokens are {data.tokens.dtype} instead of int32")
-    if content_of(data) != expected["content"]:
-        found.append("the content has changed since it was prepared")
-    return found
+def _key(
+    task: Task,
+    dataset: Dataset,
+    folder: Path,
+    settings: Config,
+    seed: int,
+    cache: Path,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """All that the prepared data depend on."""
+    if not dataset.files(folder):
+        absent = dataset.problems(folder) or [f"{folder} does not hold {dataset.layout}"]
+        raise UserError.of(absent, heading=f"data set {dataset.id}")
+    try:
+        raw = raw_fingerprint(dataset, folder, cache=cache, progress=progress)
+    except BadData as error:  # These files are named together with all others that are bad.
+        problems = check(dataset, folder, progress)
+        unnamed = [line for line in error.problems if not _named(line, problems)]
+        raise UserError.of([*problems, *unnamed], heading=f"data set {dataset.id}") from None
+    functions = (dataset.files, dataset.cases, dataset.read, dataset.groups, task.samples)
+    return {
+        "layout": LAYOUT_VERSION,
+        "task": task.id,
+        "version": task.version,
+        "dataset": dataset.id,
+        "code": code_version(*functions),
+        "raw": raw,
+        "phantom": is_phantom(folder),
+        "groups_known": dataset.groups(folder),
+        "options": settings,
+        "kind": task.kind,
+        "classes": list(task.classes),
+        "split": repr(task.protocol(settings)),
+        "seed": seed,
+    }
 
 
-def content_of(data: SplitData) -> str:
-    """A hash of all that a split holds."""
-    state = hashlib.blake2b(digest_size=16)
-    state.update(json.dumps([data.ids, data.groups]).encode())
-    for array in (data.labels, data.inputs, data.tokens, data.offsets):
-        if array is not None:
-            state.update(f"{array.dtype.str}{array.shape}".encode())
-            for begin in range(0, len(array), ROWS if array.ndim > 1 else 1 << 20):
-                end = begin + (ROWS if array.ndim > 1 else 1 << 20)
-                state.update(np.ascontiguousarray(array[begin:end]).data)
-    return state.hexdigest()
+def _named(line: str, problems: list[str]) -> bool:
+    path = line.partition(" cannot be read")[0]
+    return any(path in problem for problem in problems)
+
+
+def _whole(root: Path, fingerprint: str) -> bool:
+    """Whether a folder was written to its end, by this layout, from these files and options."""
+    try:
+        manifest = json.loads((root / "manifest.json").read_text())
+    except (OSError, ValueError):
+        return False
+    wanted = {"layout": LAYOUT_VERSION, "fingerprint": fingerprint}
+    return isinstance(manifest, dict) and wanted.items() <= manifest.items()
+
+
+def _make(
+    root: Path,
+    task: Task,
+    dataset: Dataset,
+    folder: Path,
+    key: Mapping[str, Any],
+    fingerprint: str,
+    progress: Progress | None,
+) -> None:
+    """Write the folder beside its place and move it there when it is whole."""
+    part = sharing.new_part(root)
+    try:
+        _write(part, task, dataset, folder, key, fingerprint, progress)
+        sharing.publish(part, root, whole=lambda place: _whole(place, fingerprint))
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _write(
@@ -181,81 +174,76 @@ def _write(
     fingerprint: str,
     progress: Progress | None,
 ) -> None:
-    cases = dataset.cases(folder)
-    staged = stage(part / "staging", task, dataset, cases, key["options"], progress)
-    assignment = assign(cases, task.split, seed=key["seed"], labels=staged.labels_by_case())
+    try:
+        problems, cases = dataset.problems(folder), dataset.cases(folder)
+    except OSError as error:  # Not to be taken for one of writing.
+        raise UserError(
+            f"data set {dataset.id}: {error.filename} cannot be read ({error.strerror})"
+        ) from error
+    staged = stage(
+        part / "staging",
+        task,
+        dataset,
+        cases,
+        key["options"],
+        problems=problems,
+        progress=progress,
+    )
+    rows, shared, dropped = _divide(task, staged, key["options"], key["seed"])
     splits = {
-        split: _write_split(part / split, split, task, cases, assignment, staged)
-        for split in SPLITS
+        split: contents.write_split(part / split, split, staged, rows[split]) for split in SPLITS
     }
-    mean, std = _moments(part / "train" / "inputs.npy")
-    shape = staged.row_shape or (0, 0, 0)
+    counts = {s: entry.get("pixel_counts", entry["class_counts"]) for s, entry in splits.items()}
+    check_classes(task, counts)
+    shutil.rmtree(part / "staging")
+    mean, std = contents.moments(part / "train" / "inputs.npy")
+    channels, height, width = staged.image or (0, 0, 0)
     manifest = {
-        "task": task.id,
-        "dataset": dataset.id,
-        "options": key["options"],
-        "classes": list(task.classes),
-        "kind": task.kind,
-        "phantom": key["phantom"],
-        "groups_known": dataset.groups,
-        "seed": key["seed"],
+        **{name: key[name] for name in ("layout", "task", "dataset", "options", "classes", "kind")},
+        **{name: key[name] for name in ("phantom", "groups_known", "seed")},
         "fingerprint": fingerprint,
         "raw_fingerprint": key["raw"],
         "test_fingerprint": splits["test"]["content"],
-        "channels": shape[0],
-        "height": shape[1],
-        "width": shape[2],
+        "channels": channels,
+        "height": height,
+        "width": width,
         "mean": mean,
         "std": std,
+        "duplicates": shared,
+        "dropped": dropped,
         "splits": splits,
     }
-    staged.delete()
-    (part / "manifest.json").write_text(json.dumps(manifest, indent=1))
+    with (part / "manifest.json").open("w", encoding="utf-8") as stream:
+        json.dump(manifest, stream, indent=1)
 
 
-def _write_split(
-    folder: Path,
-    split: Split,
-    task: Task,
-    cases: list[Case],
-    assignment: Assignment,
-    staged: Staged,
-) -> dict[str, Any]:
-    """Write one split's arrays; returns what the manifest says of it."""
-    folder.mkdir()
-    mine = [index for index, case in enumerate(cases) if assignment[case.id] == split]
-    rows = [row for index in mine for row in staged.rows_of(index)]
-    labels = np.array([staged.labels[row] for row in rows], np.int64)
-    if not len(labels):
-        raise UserError(f"every split needs a case, {split} of {task.id} has none: add data")
-    ids = [staged.ids[row] for row in rows]
-    groups = [cases[index].group for index in mine for _ in staged.rows_of(index)]
-    data = SplitData(
-        split=split, labels=labels, ids=ids, groups=groups, **staged.copy(np.array(rows), folder)
+def _divide(
+    task: Task, staged: Staged, options: Config, seed: int
+) -> tuple[dict[Split, np.ndarray], dict[str, Any], int]:
+    """Each split's rows, what the splits share, and how many rows were left out for that."""
+    assignment = assign(
+        staged.cases,
+        task.protocol(options),
+        seed=seed,
+        labels=staged.classes_by_case(),
+        trained=None if staged.training.all() else staged.classes_by_case(training=True),
     )
-    np.save(folder / "labels.npy", labels)
-    (folder / "cases.json").write_text(json.dumps({"ids": ids, "groups": groups}))
-    return {
-        "cases": len(labels),
-        "groups": len(set(groups)),
-        "class_counts": np.bincount(labels, minlength=len(task.classes)).tolist(),
-        "content": content_of(data),
+    side = np.array([assignment[case.id] for case in staged.cases])[staged.case]
+    rows: dict[Split, np.ndarray] = {
+        split: np.flatnonzero((side == split) & (staged.training | (split != "train")))
+        for split in SPLITS
     }
-
-
-def _moments(inputs: Path) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation per channel of images scaled to [0, 1]; empty for texts."""
-    if not inputs.exists():
-        return [], []
-    images = np.load(inputs, mmap_mode="r")
-    values = np.arange(256) / 255
-    mean, std = [], []
-    for channel in range(images.shape[1]):
-        counts = np.zeros(256, np.int64)
-        for begin in range(0, len(images), ROWS):
-            block = images[begin : begin + ROWS, channel]
-            counts += np.bincount(block.ravel(), minlength=256)
-        average = float((counts * values).sum() / counts.sum())
-        mean.append(average)
-        std.append(float(np.sqrt((counts * (values - average) ** 2).sum() / counts.sum())))
-    return mean, std
+    shared = duplicates.find(
+        {split: [staged.keys[row] for row in chosen] for split, chosen in rows.items()},
+        {split: [staged.ids[row] for row in chosen] for split, chosen in rows.items()},
+    )
+    dropped = 0
+    if options["drop_duplicates"]:
+        dropped = int(sum((~kept).sum() for kept in shared.kept.values()))
+        rows = {split: chosen[shared.kept[split]] for split, chosen in rows.items()}
+    if empty := [split for split, chosen in rows.items() if not len(chosen)]:
+        raise UserError(
+            f"every split needs a case, {' and '.join(empty)} of {task.id} would have none: "
+            "add data, or choose other options"
+        )
+    return rows, shared.found, dropped

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from bench import registry
+from bench.data.fingerprint import Progress
+from bench.data.sharing import locked, moved, writing
 from bench.errors import UserError
 from bench.spec import Dataset, Phantom, unknown
 
@@ -90,38 +90,58 @@ def cached_phantom(dataset: str, cases: int | None, seed: int, cache: Path) -> P
     phantom = _phantom(dataset)
     cases = phantom.cases if cases is None else cases
     folder = cache / "phantoms" / f"{dataset}-v{phantom.version}-{cases}-{seed}"
-    if not folder.exists():
+    if folder.exists():
+        return folder
+    with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f"{folder.name}.lock")):
+        with locked(folder):
             if not folder.exists():
-                make_phantom(dataset, folder, cases, seed)
+                try:
+                    make_phantom(dataset, folder, cases, seed)
+                except UserError:
+                    if not is_phantom(folder):  # Another node may have been first.
+                        raise
     return folder
 
 
-def make_phantom(dataset: str, folder: Path, cases: int | None = None, seed: int = 0) -> None:
+def make_phantom(
+    dataset: str,
+    folder: Path,
+    cases: int | None = None,
+    seed: int = 0,
+    *,
+    shape: tuple[int, int, int] | None = None,
+    progress: Progress | None = None,
+) -> None:
     """Write a phantom in a data set's real format; `folder` is new or empty.
 
-    It is written beside its place and moved there when it is whole.
+    It is written beside its place and moved there when it is whole. `shape`: (columns, rows,
+    slices) of every case, where the phantom lets one choose.
     """
     phantom = _phantom(dataset)
     cases = phantom.cases if cases is None else cases
     if cases < 1:
         raise UserError(f"a phantom needs 1 or more cases, got {cases}")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if shape is not None and not phantom.shape:
         raise UserError(
-            f"a phantom is written to a new or empty folder, {folder} is not: choose another"
+            f"the phantom of {dataset} comes in one shape, got {shape}: leave the shape out"
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    part.chmod(0o777 & ~_umask())
-    try:
-        phantom.write(part, cases=cases, seed=seed)
-        assert is_phantom(part), f"phantom {dataset} did not write {MARKER}"
-        if folder.exists():
-            folder.rmdir()
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    taken = f"a phantom is written to a new or empty folder, {folder} is not: choose another"
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(taken)
+    wanted = {"shape": shape, "progress": progress}
+    with writing(folder, elsewhere="choose another folder"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            part.chmod(0o777 & ~_umask())
+            given = {name: value for name, value in wanted.items() if value is not None}
+            phantom.write(part, cases=cases, seed=seed, **given)
+            assert is_phantom(part), f"phantom {dataset} did not write {MARKER}"
+            if not moved(part, folder):
+                raise UserError(taken)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def _umask() -> int:

@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.errors import UserError
 from bench.seeds import derive
-from bench.spec import SPLITS, Case, GroupSplit, PublishedSplit, Split
+from bench.spec import SPLITS, Case, GroupSplit, PublishedSplit, Split, Task
 
 Assignment = dict[str, Split]
 """By case id."""
@@ -27,17 +27,23 @@ def assign(
     *,
     seed: int,
     labels: Mapping[str, Iterable[int]] | None = None,
+    trained: Mapping[str, Iterable[int]] | None = None,
 ) -> Assignment:
-    """Each case's split. `labels`: by case id, the classes that the case holds.
+    """Each case's split.
 
-    Groups are never divided. With labels, a published training partition is divided class by
-    class; a random split by group is drawn again, up to 200 times, until no split lacks a class
-    that three or more groups hold. Raises UserError for an empty split or a leak.
+    `labels`: by case id, the classes that the case holds; `trained`: those that it holds where it
+    is trained on, if they are fewer. Groups are never divided. A published training partition is
+    divided stratum by stratum, or where cases name none, class by class; a random split by group is
+    drawn again, up to 200 times, until no split lacks a class that three or more groups hold.
+    Raises UserError for an empty split or a leak.
     """
     held = {id: tuple(found) for id, found in (labels or {}).items()}
+    taught = held if trained is None else {id: tuple(found) for id, found in trained.items()}
     rng = np.random.default_rng(derive(seed, "split"))
-    divide = _by_groups if isinstance(protocol, GroupSplit) else _as_published
-    assignment: Assignment = divide(cases, protocol, held, rng)  # type: ignore[arg-type]
+    if isinstance(protocol, GroupSplit):
+        assignment = _by_groups(cases, protocol, held, taught, rng)
+    else:
+        assignment = _as_published(cases, protocol, held, rng)
     check_leak(cases, assignment)
     counts = Counter(assignment.values())
     if empty := [split for split in SPLITS if not counts[split]]:
@@ -63,10 +69,27 @@ def check_leak(cases: Iterable[Case], assignment: Mapping[str, Split]) -> None:
         )
 
 
+def check_classes(task: Task, counts: Mapping[Split, Sequence[int]]) -> None:
+    """Raises UserError where a split lacks a class. counts: rows or pixels of each, by split."""
+    what = "pixel" if task.kind == "image_segmentation" else "case"
+    lacking = [
+        f"{split} of {task.id} has no {what} of class {task.classes[place]!r}"
+        for split, found in counts.items()
+        for place, count in enumerate(found)
+        if not count
+    ]
+    if lacking:
+        raise UserError(
+            f"every split needs each class, {' and '.join(lacking)}: add data, or raise the "
+            "split's share"
+        )
+
+
 def _by_groups(
     cases: Sequence[Case],
     protocol: GroupSplit,
     held: Mapping[str, tuple[int, ...]],
+    taught: Mapping[str, tuple[int, ...]],
     rng: np.random.Generator,
 ) -> Assignment:
     groups = sorted({case.group for case in cases})
@@ -80,11 +103,13 @@ def _by_groups(
         validation, test = max(1, validation - 1), max(1, test - 1)
     sides = np.repeat([1, 2, 0], [validation, test, len(groups) - validation - test])
     holds = _classes_of(groups, cases, held)
+    teaches = _classes_of(groups, cases, taught, classes=holds.shape[1])
     wanted = np.minimum(holds.sum(axis=0), len(SPLITS))
     best, fewest = sides, None
     for _ in range(ATTEMPTS):
         drawn = rng.permutation(sides)
-        present = sum(holds[drawn == side].any(axis=0).astype(int) for side in range(len(SPLITS)))
+        present = teaches[drawn == 0].any(axis=0).astype(int)
+        present += holds[drawn == 1].any(axis=0).astype(int) + holds[drawn == 2].any(axis=0)
         missing = int((wanted - present).sum())
         if fewest is None or missing < fewest:
             best, fewest = drawn, missing
@@ -95,10 +120,15 @@ def _by_groups(
 
 
 def _classes_of(
-    groups: Sequence[str], cases: Sequence[Case], held: Mapping[str, tuple[int, ...]]
+    groups: Sequence[str],
+    cases: Iterable[Case],
+    held: Mapping[str, tuple[int, ...]],
+    *,
+    classes: int | None = None,
 ) -> np.ndarray:
     """bool (groups, classes): which group holds which class."""
-    classes = 1 + max((label for labels in held.values() for label in labels), default=-1)
+    if classes is None:
+        classes = 1 + max((label for labels in held.values() for label in labels), default=-1)
     row = {group: index for index, group in enumerate(groups)}
     holds = np.zeros((len(groups), classes), bool)
     for case in cases:
@@ -114,7 +144,8 @@ def _as_published(
     rng: np.random.Generator,
 ) -> Assignment:
     assignment: Assignment = {}
-    strata: dict[str, tuple[int, ...]] = {}
+    named = any(case.stratum for case in cases)
+    strata: dict[str, tuple[str | int, ...]] = {}
     for case in cases:
         if case.partition is None:
             raise UserError(
@@ -123,15 +154,16 @@ def _as_published(
             )
         assignment[case.id] = case.partition
         if case.partition == "train":
-            strata[case.group] = strata.get(case.group, ()) + held.get(case.id, ())
+            own: tuple[str | int, ...] = (case.stratum,) if named else held.get(case.id, ())
+            strata[case.group] = strata.get(case.group, ()) + own
     check_leak(cases, assignment)
-    members: dict[tuple[int, ...], list[str]] = defaultdict(list)
-    for group, labels in strata.items():
-        members[labels if len(labels) < 2 else tuple(sorted(set(labels)))].append(group)
+    members: dict[tuple[str | int, ...], list[str]] = defaultdict(list)
+    for group, own in strata.items():
+        members[own if len(own) < 2 else tuple(sorted(set(own)))].append(group)
     chosen = {
         group
-        for labels in sorted(members)
-        for group in _draw(sorted(members[labels]), protocol.validation, rng)
+        for stratum in sorted(members)
+        for group in _draw(sorted(members[stratum]), protocol.validation, rng)
     }
     if not chosen and len(strata) > 1:
         chosen = {str(rng.choice(sorted(strata)))}

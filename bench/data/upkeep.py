@@ -2,21 +2,71 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench import registry
 from bench.data import prepare as preparation
 from bench.data import sources
 from bench.data.fingerprint import Progress
 from bench.data.prepared import PreparedTask
+from bench.data.soundness import check
 from bench.errors import UserError
 from bench.folders import PHANTOM_SEED, SPLIT_SEED, cache_root
 from bench.spec import Scalar, Task
 
 
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """What `bench data verify` found of one data set."""
+
+    dataset: str
+    folder: Path
+    raw: list[str]
+    """Everything that is wrong with the raw files."""
+    copies: dict[Path, list[str]]
+    """By prepared folder, what differs from what was written."""
+
+    @property
+    def problems(self) -> list[str]:
+        """All of them, those of the raw files first."""
+        return [*self.raw, *(problem for found in self.copies.values() for problem in found)]
+
+    def raise_problems(self) -> None:
+        """Raises UserError with the first problems and the number of the others, if there are any.
+
+        Prepared copies may be deleted; raw files have to be mended.
+        """
+        if self.problems:
+            raise UserError.of(self.problems, heading=f"data set {self.dataset}")
+
+    def lines(self) -> list[str]:
+        """What was found sound, in words."""
+        return [
+            f"{self.dataset}: the raw files in {self.folder} are sound",
+            f"{self.dataset}: {len(self.copies)} prepared copies are whole",
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it for programs, JSON-serialisable."""
+        return {
+            "dataset": self.dataset,
+            "folder": str(self.folder),
+            "problems": self.raw,
+            "prepared": [
+                {"folder": str(folder), "problems": found} for folder, found in self.copies.items()
+            ],
+        }
+
+
 def prepare(
-    dataset: str, data: Sequence[str], options: Mapping[str, Scalar], progress: Progress
+    dataset: str,
+    data: Sequence[str],
+    options: Mapping[str, Scalar],
+    progress: Progress | None = None,
 ) -> list[str]:
     """Prepare a data set's real files for each of its tasks; returns a line a task.
 
@@ -27,7 +77,7 @@ def prepare(
     tasks = _tasks_of(dataset)
     lines = []
     for name in options:
-        if not any(name in task.options for task in tasks):
+        if tasks and not any(name in task.options for task in tasks):
             preparation.resolve_options(tasks[0], {name: options[name]})
     for task in tasks:
         prepared = preparation.prepare(
@@ -38,38 +88,49 @@ def prepare(
             cache=cache_root(),
             progress=progress,
         )
-        splits = prepared.manifest["splits"]
-        sizes = ", ".join(f"{split} {entry['cases']}" for split, entry in splits.items())
-        lines.append(f"{task.id}: {sizes} cases in {prepared.root}")
+        lines.append(f"{task.id}: {_sizes(prepared)} in {prepared.root}")
     return lines
 
 
-def verify(dataset: str, data: Sequence[str]) -> Iterator[str]:
-    """Check a data set's raw files, then what was prepared from it; yields what was found sound.
+def verify(dataset: str, data: Sequence[str], progress: Progress | None = None) -> Verified:
+    """Check a data set's raw files, and what was prepared from it against what was written.
 
-    Raises UserError with everything that is not.
+    Copies that an older version made are named too.
     """
     folder = _folder(dataset, data)
-    if problems := registry.datasets().get(dataset).check(folder):
-        raise UserError.of(problems, heading=f"data set {dataset}")
-    yield f"{dataset}: the raw files in {folder} are sound"
-    problems, sound = [], 0
-    for prepared in _prepared_from(dataset):
-        found = preparation.verify(prepared)
-        problems += found
-        sound += not found
-    if problems:
-        raise UserError.of(
-            problems, heading=f"prepared data of {dataset}: delete the named folders"
-        )
-    yield f"{dataset}: {sound} prepared copies are whole"
+    return Verified(
+        dataset=dataset,
+        folder=folder,
+        raw=check(registry.datasets().get(dataset), folder, progress),
+        copies={copy.root: preparation.verify(copy) for copy in _prepared_from(dataset)},
+    )
+
+
+def _sizes(prepared: PreparedTask) -> str:
+    splits, shared = prepared.manifest["splits"], prepared.manifest["duplicates"]
+    sizes = ", ".join(f"{split} {entry['cases']:,}" for split, entry in splits.items())
+    same = {pair: entry["count"] for pair, entry in shared.items() if entry["count"]}
+    notes = [
+        f"{count:,} of {' and '.join(reversed(pair.split('_')))} are identical"
+        for pair, count in same.items()
+    ]
+    if dropped := prepared.manifest["dropped"]:
+        notes.append(f"{dropped:,} of them left out")
+    return f"{sizes} cases" + (f" ({', '.join(notes)})" if notes else "")
 
 
 def _prepared_from(dataset: str) -> Iterator[PreparedTask]:
-    for manifest in sorted((cache_root() / "prepared").glob("*/manifest.json")):
-        prepared = PreparedTask(manifest.parent)
-        if prepared.manifest["dataset"] == dataset:
-            yield prepared
+    """The prepared copies, those whose manifest cannot be read included."""
+    tasks = {task.id for task in _tasks_of(dataset)}
+    for path in sorted((cache_root() / "prepared").glob("*/manifest.json")):
+        if ".part-" in path.parent.name:  # Of one that is being made.
+            continue
+        try:
+            mine = json.loads(path.read_text())["dataset"] == dataset
+        except (OSError, ValueError, KeyError, TypeError):
+            mine = path.parent.name.rpartition("-")[0] in tasks
+        if mine:
+            yield PreparedTask(path.parent)
 
 
 def _tasks_of(dataset: str) -> list[Task]:

@@ -1,16 +1,10 @@
-"""Prepared data: what they hold, when they are made again, and that they are whole or not there."""
+"""Prepared data: what they hold, and when they are made again."""
 
 from __future__ import annotations
 
-import gzip
 import json
-import multiprocessing
-import os
 import shutil
-import time
-from collections.abc import Mapping
 from dataclasses import replace
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import numpy as np
@@ -18,312 +12,334 @@ import pytest
 
 from bench import registry
 from bench.data import prepare as preparation
+from bench.data import soundness, staging
 from bench.data.prepare import prepare, resolve_options, verify
 from bench.data.prepared import PreparedTask
 from bench.data.sources import make_phantom
 from bench.errors import UserError
 from bench.spec import SPLITS, Scalar, Task
-
-LITS = registry.tasks().get("lits_cls")
-NEWS = registry.tasks().get("ag_news")
-SMALL = {"image_size": 16, "with_liver": 4, "without_liver": 2}
+from tests.data import plates
+from tests.data.plates import PLATES_CLS, PLATES_SEG, PLATES_TEXT
 
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Both phantoms, small."""
-    root = tmp_path_factory.mktemp("raw")
-    make_phantom("lits", root / "lits", 8, 1)
-    make_phantom("ag_news", root / "ag_news", 200, 1)
-    return root
+    return plates.write(tmp_path_factory.mktemp("raw") / "plates")
 
 
-def of(
-    task: Task,
-    raw: Path,
-    cache: Path,
-    options: Mapping[str, Scalar] | None = None,
-    seed: int = 0,
-) -> PreparedTask:
-    if options is None:
-        options = SMALL if task is LITS else {}
-    return prepare(task, raw / task.dataset, options=options, seed=seed, cache=cache)
+@pytest.fixture(autouse=True)
+def _known(monkeypatch: pytest.MonkeyPatch) -> None:
+    plates.register(monkeypatch)
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+def of(task: Task, raw: Path, cache: Path, *, seed: int = 0, **options: Scalar) -> PreparedTask:
+    return prepare(task, raw, options=options, seed=seed, cache=cache)
 
 
-@pytest.fixture(scope="module")
-def lits(raw: Path, cache: Path) -> PreparedTask:
-    return of(LITS, raw, cache)
+def copied(raw: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(raw, tmp_path / "copy"))
 
 
-@pytest.fixture(scope="module")
-def news(raw: Path, cache: Path) -> PreparedTask:
-    return of(NEWS, raw, cache)
-
-
-def test_images_come_out_as_the_task_makes_them(lits: PreparedTask, raw: Path) -> None:
-    dataset = registry.datasets().get("lits")
+@pytest.mark.parametrize("task", [PLATES_CLS, PLATES_SEG])
+def test_images_and_masks_come_out_as_the_task_makes_them(
+    task: Task, raw: Path, tmp_path: Path
+) -> None:
+    options = task.options.defaults()
     expected = {
-        sample.id: (sample.input, sample.label, case.group)
-        for case in dataset.cases(raw / "lits")
-        for sample in LITS.samples(case, dataset.read(case), {**LITS.options, **SMALL})
+        sample.id: (sample, case)
+        for case in plates.cases(raw)
+        for sample in plates.slices(case, plates.read(case), options)
     }
-    seen = set()
+    prepared, seen = of(task, raw, tmp_path), []
     for split in SPLITS:
-        data = lits.open(split)
-        assert data.inputs is not None and data.inputs.dtype == np.uint8
-        assert data.inputs.shape == (len(data), 1, 16, 16)
-        for index, id in enumerate(data.ids):
-            image, label, group = expected[id]
-            np.testing.assert_array_equal(data.inputs[index], image)
-            assert (data.labels[index], data.groups[index]) == (label, group)
-        seen |= set(data.ids)
-    assert seen == set(expected)
+        data = prepared.open(split)
+        assert data.inputs is not None and data.inputs.shape == (len(data), 1, 12, 10)
+        assert data.inputs.dtype == np.uint8 and data.labels.dtype == np.int64
+        assert (data.masks is not None) == (task is PLATES_SEG)
+        for row, id in enumerate(data.ids):
+            sample, case = expected[id]
+            np.testing.assert_array_equal(data.inputs[row], sample.input)
+            assert (data.cases[row], data.groups[row]) == (case.id, case.group)
+            assert data.labels[row] == np.max(sample.label)
+            for name, value in sample.facts.items():
+                np.testing.assert_equal(data.facts[name][row], value)
+            if data.masks is not None:
+                assert data.masks.dtype == np.uint8
+                np.testing.assert_array_equal(data.masks[row], sample.label)
+        seen += data.ids
+    assert sorted(seen) == sorted(expected)
 
 
-def test_texts_come_out_as_hashed_words(news: PreparedTask, raw: Path) -> None:
-    from bench.data.words import encode
-
-    dataset = registry.datasets().get("ag_news")
-    rows = {case.id: dataset.read(case) for case in dataset.cases(raw / "ag_news")}
-    total = 0
+def test_texts_come_out_as_they_are(raw: Path, tmp_path: Path) -> None:
+    prepared = of(PLATES_TEXT, raw, tmp_path)
     for split in SPLITS:
-        data = news.open(split)
-        assert data.tokens is not None and data.offsets is not None
-        assert data.tokens.dtype == np.int32 and data.offsets.dtype == np.int64
-        assert data.offsets[0] == 0 and data.offsets[-1] == len(data.tokens)
-        for index, id in enumerate(data.ids):
-            text = data.tokens[data.offsets[index] : data.offsets[index + 1]]
-            np.testing.assert_array_equal(text, encode(rows[id].text))
-            assert data.labels[index] == rows[id].label
-        total += len(data)
-    assert total == len(rows)
-    assert {id[:4] for id in news.open("test").ids} == {"test"}
+        data = prepared.open(split)
+        assert data.texts is not None and data.texts.dtype == np.uint8
+        assert data.offsets is not None and data.offsets.dtype == np.int64
+        assert [data.text(row) for row in range(len(data))] == [
+            f"Plate no. {id}, größer" for id in data.ids
+        ]
+        assert [data.labels[row] for row in range(len(data))] == [int(id) % 2 for id in data.ids]
+    assert set(prepared.open("test").ids) == {"0", "5"}, "the published test partition"
+    assert prepared.manifest["mean"] == prepared.manifest["std"] == []
 
 
-def test_the_manifest_says_what_is_there(lits: PreparedTask, news: PreparedTask) -> None:
-    manifest = lits.manifest
-    assert manifest["task"] == "lits_cls" and manifest["dataset"] == "lits"
-    assert manifest["options"] == {**LITS.options, **SMALL}
-    assert manifest["classes"] == ["no liver", "liver", "tumour"]
-    assert manifest["phantom"] is True and manifest["groups_known"] is True
-    assert news.manifest["groups_known"] is False
-    assert (lits.shape.channels, lits.shape.height, lits.shape.width) == (1, 16, 16)
-    assert (news.shape.channels, news.shape.height, news.shape.width) == (0, 0, 0)
-    assert news.manifest["mean"] == news.manifest["std"] == []
-    train = lits.open("train")
-    scaled = np.asarray(train.inputs) / 255
-    assert manifest["mean"] == pytest.approx([scaled.mean()])
-    assert manifest["std"] == pytest.approx([scaled.std()])
-    for split, groups in (("train", 4), ("validation", 2), ("test", 2)):
-        data, entry = lits.open(split), manifest["splits"][split]
-        assert entry["cases"] == len(data) and entry["groups"] == groups == len(set(data.groups))
+def test_the_manifest_says_what_is_there(raw: Path, tmp_path: Path) -> None:
+    prepared = of(PLATES_SEG, raw, tmp_path)
+    manifest = prepared.manifest
+    assert manifest["task"] == "plates_seg" and manifest["dataset"] == "plates"
+    assert manifest["options"] == PLATES_SEG.options.defaults()
+    assert manifest["options"]["drop_duplicates"] is False
+    assert manifest["kind"] == "image_segmentation" and manifest["classes"] == list(plates.CLASSES)
+    assert manifest["phantom"] is False and manifest["groups_known"] is True
+    assert (prepared.shape.channels, prepared.shape.height, prepared.shape.width) == (1, 12, 10)
+    train = np.asarray(prepared.open("train").inputs) / 255
+    assert manifest["mean"] == pytest.approx([train.mean()])
+    assert manifest["std"] == pytest.approx([train.std()])
+    assert manifest["dropped"] == 0
+    assert {pair: entry["count"] for pair, entry in manifest["duplicates"].items()} == {
+        "train_test": 0, "train_validation": 0, "validation_test": 0,
+    }  # fmt: skip
+    for split, volumes in (("train", 6), ("validation", 2), ("test", 2)):
+        data, entry = prepared.open(split), manifest["splits"][split]
+        assert entry["cases"] == len(data) == 4 * volumes
+        assert entry["volumes"] == entry["groups"] == volumes == len(set(data.cases))
         assert entry["class_counts"] == np.bincount(data.labels, minlength=3).tolist()
-        assert min(entry["class_counts"]) > 0, "every split holds every class"
-    groups = [set(lits.open(split).groups) for split in SPLITS]
-    assert not groups[0] & groups[1] and not groups[0] & groups[2] and not groups[1] & groups[2]
+        assert data.masks is not None
+        assert entry["pixel_counts"] == np.bincount(data.masks.ravel(), minlength=3).tolist()
+    assert "pixel_counts" not in of(PLATES_CLS, raw, tmp_path).manifest["splits"]["train"]
+    assert manifest["test_fingerprint"] == manifest["splits"]["test"]["content"]
+
+
+def test_moments_are_taken_channel_by_channel(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def coloured(case, plate, options):  # type: ignore[no-untyped-def]
+        for sample in plates.slices(case, plate, options):
+            yield replace(sample, input=np.concatenate([sample.input, sample.input // 2]))
+
+    monkeypatch.setattr("bench.data.contents.PIECE", 500)
+    prepared = of(replace(PLATES_CLS, samples=coloured), raw, tmp_path)
+    train = np.asarray(prepared.open("train").inputs) / 255
+    assert prepared.manifest["mean"] == pytest.approx(train.mean(axis=(0, 2, 3)))
+    assert prepared.manifest["std"] == pytest.approx(train.std(axis=(0, 2, 3)))
+
+
+def test_what_is_kept_for_evaluation_is_not_trained_on(raw: Path, tmp_path: Path) -> None:
+    prepared = of(PLATES_CLS, raw, tmp_path, drawn=3)
+    assert {id.split("/")[1] for id in prepared.open("train").ids} == {"0", "1", "2"}
+    for split in ("validation", "test"):
+        assert len(prepared.open(split)) == 4 * prepared.manifest["splits"][split]["volumes"]
 
 
 def test_preparing_again_reads_nothing(
-    lits: PreparedTask, raw: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    first = of(PLATES_CLS, raw, tmp_path)
     monkeypatch.setattr(preparation, "_write", lambda *arguments: pytest.fail("written again"))
-    assert of(LITS, raw, cache).root == lits.root
+    assert of(PLATES_CLS, raw, tmp_path).root == first.root
+
+
+def test_every_case_is_read_once(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+
+    def counting(case):  # type: ignore[no-untyped-def]
+        reads.append(case.id)
+        return plates.read(case)
+
+    plates.register(monkeypatch, replace(plates.DATASET, read=counting))
+    of(PLATES_SEG, raw, tmp_path)
+    assert sorted(reads, key=int) == [str(number) for number in range(10)]
+
+
+def test_the_number_of_threads_changes_nothing(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifests = []
+    for threads in (1, 3):
+        monkeypatch.setattr(soundness, "THREADS", threads)
+        monkeypatch.setattr(staging, "THREADS", threads)
+        prepared = of(PLATES_SEG, raw, tmp_path / str(threads))
+        assert verify(prepared) == []
+        manifests.append(prepared.manifest)
+    assert manifests[0] == manifests[1]
 
 
 def test_what_changes_the_data_changes_their_place(
-    lits: PreparedTask, raw: Path, cache: Path, tmp_path: Path
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert of(LITS, raw, cache, {**SMALL, "image_size": 8}).root != lits.root
-    other_seed = of(LITS, raw, cache, seed=1)
-    assert other_seed.root != lits.root
-    assert other_seed.manifest["fingerprint"] != lits.manifest["fingerprint"]
-    assert of(replace(LITS, version=99), raw, cache).root != lits.root
-    shutil.copytree(raw / "lits", tmp_path / "lits")
-    assert of(LITS, tmp_path, cache).root == lits.root, "the place of the raw files does not count"
-    (tmp_path / "lits" / "PHANTOM.json").unlink()
-    assert of(LITS, tmp_path, cache).manifest["phantom"] is False
+    first = of(PLATES_CLS, raw, tmp_path)
+    roots = {
+        first.root,
+        of(PLATES_CLS, raw, tmp_path, drawn=3).root,
+        of(PLATES_CLS, raw, tmp_path, test_share=0.3).root,
+        of(PLATES_CLS, raw, tmp_path, drop_duplicates=True).root,
+        of(PLATES_CLS, raw, tmp_path, seed=1).root,
+        of(replace(PLATES_CLS, version=99), raw, tmp_path).root,
+    }
+    assert len(roots) == 6
+    moved = copied(raw, tmp_path)
+    assert of(PLATES_CLS, moved, tmp_path).root == first.root, "the raw files' place does not count"
+    (moved / "PHANTOM.json").write_text("{}")
+    assert of(PLATES_CLS, moved, tmp_path).manifest["phantom"] is True
+    monkeypatch.setattr(preparation, "code_version", lambda *functions: "another")
+    assert of(PLATES_CLS, raw, tmp_path).root not in roots
 
 
-def test_the_test_fingerprint_is_the_test_splits_content(
-    lits: PreparedTask, raw: Path, tmp_path: Path
-) -> None:
-    again = of(LITS, raw, tmp_path)
-    assert again.manifest["test_fingerprint"] == lits.manifest["test_fingerprint"]
-    assert of(LITS, raw, tmp_path, seed=1).manifest["test_fingerprint"] not in (
-        None,
-        lits.manifest["test_fingerprint"],
-    )
+def test_shares_of_the_split_are_options(raw: Path, tmp_path: Path) -> None:
+    def volumes(**options: Scalar) -> list[int]:
+        splits = of(PLATES_CLS, raw, tmp_path, **options).manifest["splits"]
+        return [splits[split]["volumes"] for split in SPLITS]
+
+    assert volumes(validation_share=0.3, test_share=0.1) == [6, 3, 1]
+    with pytest.raises(UserError, match="must be positive and sum to 1"):
+        volumes(validation_share=0.6, test_share=0.5)
+
+
+def test_options_are_checked(raw: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="task plates_cls: unknown parameter 'drawm'.*'drawn'"):
+        of(PLATES_CLS, raw, tmp_path, drawm=3)
+    with pytest.raises(UserError, match="drawn must be a whole number, got 2.5"):
+        resolve_options(PLATES_CLS, {"drawn": 2.5})
+
+
+def test_the_test_fingerprint_is_the_test_splits_content(raw: Path, tmp_path: Path) -> None:
+    def fingerprint(cache: str, **options: Scalar) -> str:
+        prepared = of(PLATES_CLS, raw, tmp_path / cache, **options)
+        return str(prepared.manifest["test_fingerprint"])
+
+    assert fingerprint("1") == fingerprint("2") == fingerprint("1", drawn=3)
+    assert fingerprint("1") != fingerprint("1", test_share=0.3)
 
 
 def test_without_the_test_split_training_data_open(raw: Path, tmp_path: Path) -> None:
-    prepared = of(LITS, raw, tmp_path)
+    prepared = of(PLATES_CLS, raw, tmp_path)
     shutil.rmtree(prepared.root / "test")
-    again = of(LITS, raw, tmp_path)
+    again = of(PLATES_CLS, raw, tmp_path)
     assert again.root == prepared.root and not (again.root / "test").exists()
     assert len(again.open("train")) and len(again.open("validation"))
-    with pytest.raises(UserError, match="test split of lits_cls is incomplete"):
+    with pytest.raises(UserError, match="test split of plates_cls is incomplete"):
         again.open("test")
     assert any("test" in problem for problem in verify(again))
 
 
-def test_verify_finds_what_changed(raw: Path, tmp_path: Path) -> None:
-    prepared = of(LITS, raw, tmp_path)
-    assert verify(prepared) == []
-    inputs = np.load(prepared.root / "train" / "inputs.npy", mmap_mode="r+")
-    inputs[0, 0, 5, 5] ^= 1
-    inputs.flush()
-    (problem,) = verify(prepared)
-    assert "train" in problem and "content has changed" in problem
-    labels = np.load(prepared.root / "validation" / "labels.npy")
-    labels[0] = 3
-    np.save(prepared.root / "validation" / "labels.npy", labels)
-    assert any("0 to 2" in problem for problem in verify(prepared))
-    np.save(
-        prepared.root / "test" / "labels.npy", np.load(prepared.root / "test" / "labels.npy")[1:]
+def test_a_leak_is_refused(raw: Path, tmp_path: Path) -> None:
+    mixed = copied(raw, tmp_path)
+    plates.rewrite_table(
+        mixed, lambda row: {**row, "group": "p0" if int(row["id"]) < 2 else row["id"]}
     )
-    assert any("instead of" in problem for problem in verify(prepared))
-    (prepared.root / "train" / "inputs.npy").write_bytes(b"rubbish")
-    assert any("cannot be read" in problem for problem in verify(prepared))
+    with pytest.raises(UserError, match=r"p0 \(test and train\)"):
+        of(PLATES_TEXT, mixed, tmp_path)
+    assert not list(tmp_path.glob("prepared/*/"))
 
 
-def test_every_bad_file_is_listed_before_anything_is_written(raw: Path, tmp_path: Path) -> None:
-    shutil.copytree(raw / "lits", tmp_path / "lits")
-    (tmp_path / "lits" / "volume-2.nii.gz").write_bytes(b"rubbish")
-    (tmp_path / "lits" / "segmentation-5.nii.gz").unlink()
-    path = tmp_path / "lits" / "segmentation-6.nii.gz"
-    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:900]))
-    with pytest.raises(UserError) as caught:
-        of(LITS, tmp_path, tmp_path / "cache")
-    message = str(caught.value)
-    assert "data set lits: 3 mistakes" in message
-    for part in ("volume-2.nii.gz", "segmentation-5.nii[.gz] is missing", "segmentation-6.nii.gz"):
-        assert part in message
-    assert not list((tmp_path / "cache").glob("prepared/*/"))
+def test_a_split_without_a_class_is_refused(raw: Path, tmp_path: Path) -> None:
+    rare = copied(raw, tmp_path)
+    for number in range(2, 10):
+        mask = np.load(rare / f"{number}-mask.npy")
+        np.save(rare / f"{number}-mask.npy", np.minimum(mask, 1))
+    for task, what in ((PLATES_CLS, "case"), (PLATES_SEG, "pixel")):
+        with pytest.raises(
+            UserError, match=rf"(train|validation|test) of {task.id} has no {what} of class 'spot'"
+        ):
+            of(task, rare, tmp_path)
+    assert not list(tmp_path.glob("prepared/*/"))
 
 
-def test_a_folder_without_the_data_set_says_what_is_expected(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="volume-N.nii"):
-        prepare(LITS, tmp_path, options={}, seed=0, cache=tmp_path / "cache")
-    with pytest.raises(UserError, match="train.csv is missing"):
-        prepare(NEWS, tmp_path, options={}, seed=0, cache=tmp_path / "cache")
+def test_a_class_that_is_never_trained_on_is_refused(raw: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="train of plates_cls has no case of class 'spot': add"):
+        of(PLATES_CLS, raw, tmp_path, drawn=2)
 
 
-def test_sound_files_are_checked_once(
-    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    dataset = registry.datasets().get("lits")
-    checks = []
-
-    def counting(folder: Path) -> list[str]:
-        checks.append(folder)
-        return dataset.check(folder)
-
-    monkeypatch.setattr(
-        registry,
-        "datasets",
-        lambda: registry.Shelf("data set", {"lits": replace(dataset, check=counting)}),
-    )
-    of(LITS, raw, tmp_path)
-    of(LITS, raw, tmp_path, {**SMALL, "image_size": 8})
-    assert len(checks) == 1
-    shutil.copytree(raw / "lits", tmp_path / "lits")
-    (tmp_path / "lits" / "volume-0.nii.gz").write_bytes(b"rubbish")
-    with pytest.raises(UserError, match="volume-0"):
-        of(LITS, tmp_path, tmp_path)
+def test_doubles_across_splits_are_counted(raw: Path, tmp_path: Path) -> None:
+    same = copied(raw, tmp_path)
+    for number in range(10):
+        image = np.load(same / f"{number}.npy")
+        image[0] = 7
+        np.save(same / f"{number}.npy", image)
+    prepared = of(PLATES_CLS, same, tmp_path)
+    duplicates = prepared.manifest["duplicates"]
+    assert {pair: entry["count"] for pair, entry in duplicates.items()} == {
+        "train_test": 2, "train_validation": 2, "validation_test": 2,
+    }  # fmt: skip
+    first, second = duplicates["train_test"]["examples"][0]
+    assert first in prepared.open("train").ids and first.endswith("/0")
+    assert second in prepared.open("test").ids and second.endswith("/0")
+    assert prepared.manifest["dropped"] == 0
+    assert prepared.manifest["splits"]["train"]["cases"] == 24
+    with pytest.raises(UserError, match="train of plates_cls has no case of class 'none'"):
+        of(PLATES_CLS, same, tmp_path, drop_duplicates=True)
 
 
-def test_options_are_checked(raw: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="unknown option 'image_sise': did you mean 'image_size'"):
-        of(LITS, raw, tmp_path, {"image_sise": 64})
-    with pytest.raises(UserError, match="image_size takes a value of type int, got 64.5"):
-        resolve_options(LITS, {"image_size": 64.5})
-    with pytest.raises(UserError, match="got True"):
-        resolve_options(LITS, {"image_size": True})
+def test_doubles_are_left_out_of_training_never_of_the_test(raw: Path, tmp_path: Path) -> None:
+    double = of(PLATES_TEXT, raw, tmp_path).open("train").ids[0]
+    same = copied(raw, tmp_path)
+    (same / f"{double}.txt").write_text("Same  TEXT")
+    (same / "5.txt").write_text(" same text")
+    kept = of(PLATES_TEXT, same, tmp_path)
+    assert kept.manifest["duplicates"]["train_test"] == {"count": 1, "examples": [[double, "5"]]}
+    assert kept.manifest["dropped"] == 0 and double in kept.open("train").ids
+    dropped = of(PLATES_TEXT, same, tmp_path, drop_duplicates=True)
+    assert dropped.manifest["duplicates"] == kept.manifest["duplicates"]
+    assert dropped.manifest["dropped"] == 1
+    assert set(dropped.open("train").ids) == set(kept.open("train").ids) - {double}
+    assert dropped.open("test").ids == kept.open("test").ids
+    assert verify(dropped) == []
 
 
-def test_what_fails_leaves_nothing(
-    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def dies(inputs: Path) -> tuple[list[float], list[float]]:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(preparation, "_moments", dies)
-        with pytest.raises(KeyboardInterrupt):
-            of(LITS, raw, tmp_path)
-    assert not [path for path in (tmp_path / "prepared").iterdir() if path.is_dir()]
-    assert verify(of(LITS, raw, tmp_path)) == []
-
-
-def _killed(raw: Path, cache: Path) -> None:
-    preparation._moments = lambda inputs: os._exit(9)  # type: ignore[assignment]
-    of(LITS, raw, cache)
-
-
-def _works(raw: Path, cache: Path, barrier: Barrier) -> None:
-    original = preparation._moments
-
-    def slowly(inputs: Path) -> tuple[list[float], list[float]]:
-        (cache / f"written-by-{os.getpid()}").touch()
-        time.sleep(1)  # Time for the other to come in, if nothing kept it out.
-        return original(inputs)
-
-    preparation._moments = slowly
-    barrier.wait()
-    of(LITS, raw, cache)
-
-
-def test_a_killed_process_leaves_nothing_that_is_taken_for_whole(raw: Path, tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    worker = context.Process(target=_killed, args=(raw, tmp_path))
-    worker.start()
-    worker.join()
-    assert worker.exitcode == 9
-    assert list((tmp_path / "prepared").glob("*.part-*")), "it was killed half-way"
-    prepared = of(LITS, raw, tmp_path)
-    assert verify(prepared) == []
-    assert not list((tmp_path / "prepared").glob("*.part-*"))
-    assert not list(prepared.root.rglob("staging"))
-
-
-def test_two_processes_prepare_once(raw: Path, tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(2)
-    workers = [context.Process(target=_works, args=(raw, tmp_path, barrier)) for _ in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert [worker.exitcode for worker in workers] == [0, 0]
-    folders = [path for path in (tmp_path / "prepared").iterdir() if path.is_dir()]
-    assert len(folders) == 1
-    assert len(list(tmp_path.glob("written-by-*"))) == 1
-    assert verify(PreparedTask(folders[0])) == []
+def test_strata_of_the_cases_come_before_the_labels(raw: Path, tmp_path: Path) -> None:
+    voted = copied(raw, tmp_path)
+    plates.rewrite_table(voted, lambda row: {**row, "stratum": str(int(row["id"]) % 4 // 2)})
+    drawn = of(PLATES_TEXT, voted, tmp_path).open("validation").ids
+    assert sorted(int(id) % 4 // 2 for id in drawn) == [0, 1]
 
 
 def test_progress_is_told(raw: Path, tmp_path: Path) -> None:
-    told = []
+    told: list[tuple[str, int, int]] = []
     prepare(
-        LITS,
-        raw / "lits",
-        options=SMALL,
+        PLATES_SEG,
+        raw,
+        options={},
         seed=0,
         cache=tmp_path,
         progress=lambda *step: told.append(step),
     )
-    assert ("fingerprint", 16, 16) in told
-    assert told[-1] == ("prepare lits_cls", 8, 8)
+    assert told[:31] == [("fingerprint", done, 31) for done in range(1, 32)]
+    assert told[31:] == [("prepare plates_seg", done, 10) for done in range(1, 11)]
 
 
-def test_the_official_news(shared_data: Path, tmp_path: Path) -> None:
+def test_a_phantom_of_lits_is_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    task = registry.tasks().get("lits_cls")
+    make_phantom("lits", tmp_path / "lits", 8, 1)
+    prepared = of(task, tmp_path / "lits", tmp_path, image_size=16, with_liver=4, without_liver=2)
+    dataset = registry.datasets().get("lits")
+    expected = {
+        sample.id: sample
+        for case in dataset.cases(tmp_path / "lits")
+        for sample in task.samples(case, dataset.read(case), prepared.manifest["options"])
+    }
+    seen = []
+    for split in SPLITS:
+        data = prepared.open(split)
+        assert data.inputs is not None
+        for row, id in enumerate(data.ids):
+            np.testing.assert_array_equal(data.inputs[row], expected[id].input)
+            assert data.labels[row] == expected[id].label
+        seen += data.ids
+    assert sorted(seen) == sorted(expected)
+    assert prepared.manifest["phantom"] is True and verify(prepared) == []
+
+
+def test_the_official_news(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if not (shared_data / "ag_news").is_dir():
         pytest.skip("there is no ag_news in ../shared/data")
-    prepared = of(NEWS, shared_data, tmp_path)
+    monkeypatch.undo()
+    prepared = of(registry.tasks().get("ag_news"), shared_data / "ag_news", tmp_path)
     splits = prepared.manifest["splits"]
     assert {name: entry["cases"] for name, entry in splits.items()} == {
         "train": 24_013,
@@ -332,12 +348,6 @@ def test_the_official_news(shared_data: Path, tmp_path: Path) -> None:
     }
     assert splits["test"]["class_counts"] == [1900] * 4
     assert splits["validation"]["class_counts"] == [1496, 1505, 1509, 1495]
-    assert prepared.manifest["phantom"] is False
+    assert prepared.manifest["phantom"] is False and prepared.manifest["groups_known"] is False
     assert json.loads((prepared.root / "manifest.json").read_text()) == prepared.manifest
-
-
-def test_a_folder_without_a_manifest_is_made_anew(raw: Path, tmp_path: Path) -> None:
-    prepared = of(LITS, raw, tmp_path)
-    (prepared.root / "manifest.json").unlink()
-    (prepared.root / "train" / "inputs.npy").unlink()
-    assert verify(of(LITS, raw, tmp_path)) == []
+    assert prepared.manifest["duplicates"]["train_test"]["count"] > 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -165,6 +167,69 @@ def test_a_phantom_needs_a_new_or_empty_folder(tmp_path: Path) -> None:
         make_phantom("ag_news", tmp_path / "empty", 8, 0)
     with pytest.raises(UserError, match="1 or more cases, got 0"):
         make_phantom("ag_news", tmp_path / "none", 0, 0)
+
+
+def phantom(monkeypatch: pytest.MonkeyPatch, *, shape: bool) -> dict[str, object]:
+    """Replaces every phantom; returns what it is asked for."""
+    asked: dict[str, object] = {}
+
+    def write(folder: Path, **given: object) -> None:
+        (folder / sources.MARKER).write_text("{}")
+        asked.update(given)
+
+    made = sources.Phantom(version=1, cases=9, write=write, shape=shape)
+    monkeypatch.setattr(sources, "_phantom", lambda name: made)
+    return asked
+
+
+def test_a_phantom_of_any_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = phantom(monkeypatch, shape=True)
+    make_phantom("lits", tmp_path / "here", 2, 3, shape=(9, 8, 7), progress=print)
+    assert asked == {"cases": 2, "seed": 3, "shape": (9, 8, 7), "progress": print}
+
+
+def test_a_phantom_without_shapes_refuses_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = phantom(monkeypatch, shape=False)
+    with pytest.raises(UserError, match=r"phantom of ag_news comes in one shape, got \(9, 8, 7\)"):
+        make_phantom("ag_news", tmp_path / "here", shape=(9, 8, 7))
+    make_phantom("ag_news", tmp_path / "here")
+    assert asked == {"cases": 9, "seed": 0}
+
+
+def test_what_comes_to_a_phantoms_place_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(folder: Path, **given: object) -> None:
+        """Another node is first."""
+        (folder / sources.MARKER).write_text("ours")
+        place.mkdir(parents=True)
+        (place / name).write_text("theirs")
+
+    made = sources.Phantom(version=1, cases=9, write=write)
+    monkeypatch.setattr(sources, "_phantom", lambda name: made)
+    place, name = tmp_path / "here", "notes.txt"
+    with pytest.raises(UserError, match="new or empty folder"):
+        make_phantom("ag_news", place)
+    assert [path.name for path in place.iterdir()] == [name]
+    place, name = tmp_path / "phantoms" / "ag_news-v1-9-0", sources.MARKER
+    monkeypatch.setattr(sources, "locked", lambda folder: nullcontext(False))
+    place.parent.mkdir()
+    assert sources.cached_phantom("ag_news", None, 0, tmp_path) == place
+    assert (place / name).read_text() == "theirs"
+    assert list(place.parent.iterdir()) == [place]
+
+
+def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(folder: Path, **given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(folder / "a.gz"))
+
+    made = sources.Phantom(version=1, cases=9, write=full)
+    monkeypatch.setattr(sources, "_phantom", lambda name: made)
+    with pytest.raises(UserError, match=r"a\.gz cannot be written .*space, or choose another"):
+        make_phantom("ag_news", tmp_path / "here")
+    assert not list(tmp_path.glob("*here*"))
 
 
 def _generate(cache: Path) -> None:

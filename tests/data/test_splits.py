@@ -6,9 +6,10 @@ from collections import Counter
 
 import pytest
 
-from bench.data.splits import assign, check_leak
+from bench.data.splits import assign, check_classes, check_leak
 from bench.errors import UserError
 from bench.spec import SPLITS, Case, GroupSplit, PublishedSplit
+from tests.data.plates import PLATES_CLS, PLATES_SEG
 
 BY_GROUP = GroupSplit(train=0.6, validation=0.2, test=0.2)
 PUBLISHED = PublishedSplit(validation=0.2)
@@ -88,6 +89,37 @@ def test_validation_is_drawn_class_by_class() -> None:
         next(iter(labels[id])) for id, split in assignment.items() if split == "validation"
     )
     assert drawn == {True: 4, False: 36}
+
+
+def test_strata_of_the_cases_come_before_their_classes() -> None:
+    cases = [
+        Case(id=str(n), group=str(n), partition="train", stratum="few" if n % 10 == 0 else "many")
+        for n in range(200)
+    ] + published(0, 10)
+    labels = {case.id: {int(case.id[-1]) % 2} for case in cases}
+    for seed in range(3):
+        assignment = assign(cases, PUBLISHED, seed=seed, labels=labels)
+        drawn = Counter(case.stratum for case in cases if assignment[case.id] == "validation")
+        assert drawn == {"few": 4, "many": 36}
+
+
+def test_a_class_that_is_trained_on_in_few_patients_is_drawn_to_training() -> None:
+    cases = patients(20)
+    labels = {case.id: {0, 1} for case in cases}
+    trained = {case.id: {0, 1} if number < 1 else {0} for number, case in enumerate(cases)}
+    for seed in range(20):
+        assignment = assign(cases, BY_GROUP, seed=seed, labels=labels, trained=trained)
+        assert assignment[cases[0].id] == "train"
+
+
+def test_every_empty_class_is_named() -> None:
+    check_classes(PLATES_CLS, {"train": [1, 2, 3], "validation": [1, 1, 1], "test": [9, 1, 1]})
+    with pytest.raises(UserError) as caught:
+        check_classes(PLATES_SEG, {"train": [1, 2, 3], "validation": [1, 1, 0], "test": [0, 1, 1]})
+    assert str(caught.value) == (
+        "every split needs each class, validation of plates_seg has no pixel of class 'spot' and "
+        "test of plates_seg has no pixel of class 'none': add data, or raise the split's share"
+    )
 
 
 def test_published_patients_stay_together() -> None:
