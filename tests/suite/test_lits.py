@@ -1,57 +1,26 @@
-"""LiTS's reader on files of known content, each kind of bad file, and one real CT."""
+"""LiTS's reader on NIfTI files of known content, each kind of bad file, and one real CT."""
 
 from __future__ import annotations
 
 import gzip
+import os
+from collections import Counter
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
 
-from bench import registry
-from bench.spec import Case
-
-DATASET = registry.datasets().get("lits")
-
-SHAPE = (5, 6, 8)
-"""Slices, rows, columns."""
-SPACING = (2.5, 1.5, 1.25)
-
-
-def anatomy() -> tuple[np.ndarray, np.ndarray]:
-    """HU that tell where they lie: slices from the feet, rows from the front, columns from the
-    patient's right; and a mask with a tumour at one corner."""
-    slices, rows, columns = np.indices(SHAPE)
-    hu = (-1000 + 100 * slices + 10 * rows + columns).astype(np.int16)
-    mask = np.zeros(SHAPE, np.uint8)
-    mask[1:3, 0:2, 0:3] = 1
-    mask[1, 0, 0] = 2
-    return hu, mask
-
-
-def save(path: Path, array: np.ndarray, codes: str = "LPS") -> None:
-    """Write an array (slices to head, rows to back, columns to left) with axes along `codes`."""
-    turned = array.transpose(2, 1, 0)
-    affine = np.diag([-SPACING[2], -SPACING[1], SPACING[0], 1.0])
-    turn = nibabel.orientations.ornt_transform(
-        nibabel.orientations.axcodes2ornt(tuple("LPS")),
-        nibabel.orientations.axcodes2ornt(tuple(codes)),
-    )
-    affine = affine @ nibabel.orientations.inv_ornt_aff(turn, turned.shape)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nibabel.save(nibabel.Nifti1Image(nibabel.apply_orientation(turned, turn), affine), path)
-
-
-def save_pair(folder: Path, number: int = 0, codes: str = "LPS") -> None:
-    hu, mask = anatomy()
-    save(folder / f"volume-{number}.nii.gz", hu, codes)
-    save(folder / f"segmentation-{number}.nii.gz", mask, codes)
-
-
-def only_case(folder: Path) -> Case:
-    (case,) = DATASET.cases(folder)
-    return case
+from tests.suite.lits_files import (
+    DATASET,
+    SHAPE,
+    SPACING,
+    anatomy,
+    check,
+    only_case,
+    save,
+    save_pair,
+)
 
 
 @pytest.mark.parametrize("codes", ["LPS", "RAS", "LAS", "RPI", "SPL", "ASR", "PIR"])
@@ -64,7 +33,7 @@ def test_any_orientation_is_read_the_same(tmp_path: Path, codes: str) -> None:
     assert volume.spacing == pytest.approx(SPACING)
     assert volume.hu.dtype == np.int16
     assert volume.mask.dtype == np.uint8
-    assert DATASET.check(tmp_path) == []
+    assert check(tmp_path) == []
 
 
 def test_the_volumes_affine_turns_the_mask_too(tmp_path: Path) -> None:
@@ -105,12 +74,12 @@ def test_uncompressed_files_are_read(tmp_path: Path) -> None:
     hu, mask = anatomy()
     save(tmp_path / "volume-3.nii", hu)
     save(tmp_path / "segmentation-3.nii", mask)
-    assert DATASET.check(tmp_path) == []
+    assert check(tmp_path) == []
     np.testing.assert_array_equal(DATASET.read(only_case(tmp_path)).hu, hu)
 
 
 def test_an_empty_folder_says_what_is_expected(tmp_path: Path) -> None:
-    (problem,) = DATASET.check(tmp_path)
+    (problem,) = check(tmp_path)
     assert "volume-N.nii" in problem and str(tmp_path) in problem
 
 
@@ -169,6 +138,53 @@ def spoil_axes(folder: Path) -> None:
     )
 
 
+def spoil_plain(folder: Path) -> None:
+    path = folder / "volume-0.nii.gz"
+    path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes())[:-1])
+    path.unlink()
+
+
+def spoil_to_nothing(folder: Path) -> None:
+    (folder / "segmentation-0.nii.gz").write_bytes(b"")
+
+
+def spoil_to_a_few_bytes(folder: Path) -> None:
+    (folder / "segmentation-0.nii.gz").write_bytes(gzip.compress(b"\x5c\x01"))
+
+
+def spoil_sum(folder: Path) -> None:
+    hu = anatomy()[0].astype(np.float64)
+    hu[0, 0, 0] = -np.inf
+    save(folder / "volume-0.nii.gz", hu)
+
+
+def spoil_type(folder: Path) -> None:
+    colours = np.zeros(SHAPE[::-1], [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    nibabel.save(nibabel.Nifti1Image(colours, np.eye(4)), folder / "volume-0.nii.gz")
+
+
+def write_affine(folder: Path, affine: np.ndarray) -> None:
+    image = nibabel.Nifti1Image(anatomy()[0].transpose(2, 1, 0), None)
+    image.header.set_sform(affine, code=1)
+    (folder / "volume-0.nii.gz").write_bytes(gzip.compress(image.to_bytes()))
+
+
+def spoil_affine(folder: Path) -> None:
+    affine = np.eye(4)
+    affine[0, 3] = np.nan
+    write_affine(folder, affine)
+
+
+def spoil_axis(folder: Path) -> None:
+    write_affine(folder, np.diag([1, 0, 1, 1]))
+
+
+def spoil_turn(folder: Path) -> None:
+    half = np.sqrt(0.5)
+    affine = np.array([[1, 0, 0, 0], [0, half, -half, 0], [0, half, half, 0], [0, 0, 0, 1]])
+    write_affine(folder, affine)
+
+
 def spoil_mask_missing(folder: Path) -> None:
     (folder / "segmentation-0.nii.gz").unlink()
 
@@ -191,11 +207,19 @@ BAD = {
     spoil_checksum: ("volume-0", "corrupt gzip"),
     spoil_gzip: ("volume-0", "corrupt gzip"),
     spoil_header: ("volume-0", "header"),
-    spoil_data: ("volume-0", "cannot be read"),
+    spoil_data: ("volume-0", "truncated: 782 of 832 bytes"),
     spoil_axes: ("volume-0", "three axes"),
+    spoil_plain: ("volume-0.nii:", "truncated"),
+    spoil_to_nothing: ("segmentation-0", "is an empty file"),
+    spoil_to_a_few_bytes: ("segmentation-0", "header"),
+    spoil_sum: ("volume-0", "not finite"),
+    spoil_type: ("volume-0", "a CT holds numbers"),
+    spoil_affine: ("volume-0", "affine holds values that are not finite"),
+    spoil_axis: ("volume-0", "affine is singular"),
+    spoil_turn: ("volume-0", "affine leans by 45 degrees"),
     spoil_mask_missing: ("volume-0", "segmentation-0.nii[.gz] is missing"),
     spoil_volume_missing: ("segmentation-0", "volume-0.nii[.gz] is missing"),
-    spoil_twice: ("volume-0", "two volumes of one number"),
+    spoil_twice: ("volume-0", "2 volumes of one number"),
 }
 
 
@@ -203,9 +227,9 @@ BAD = {
 def test_a_bad_file_is_named(tmp_path: Path, spoil) -> None:
     save_pair(tmp_path)
     save_pair(tmp_path, 1)
-    assert DATASET.check(tmp_path) == []
+    assert check(tmp_path) == []
     spoil(tmp_path)
-    (problem,) = DATASET.check(tmp_path)
+    (problem,) = check(tmp_path)
     for part in BAD[spoil]:
         assert part in problem
 
@@ -218,17 +242,75 @@ def test_all_bad_files_are_listed_at_once(tmp_path: Path) -> None:
     for number in range(len(spoils)):  # One data set of them all: give each its own number.
         for path in sorted((tmp_path / str(number)).rglob("*.nii*")):
             path.rename(path.with_name(path.name.replace("-0.", f"-{number}.")))
-    problems = DATASET.check(tmp_path)
+    problems = check(tmp_path)
     assert len(problems) == len(spoils)
     for number in range(len(spoils)):
         assert any(f"{tmp_path / str(number)}/" in problem for problem in problems)
+
+
+def test_what_is_wrong_with_both_files_of_a_case_comes_together(tmp_path: Path) -> None:
+    save_pair(tmp_path)
+    hu = anatomy()[0].astype(np.float32)
+    hu[2, 3, 4] = np.inf
+    save(tmp_path / "volume-0.nii.gz", hu)
+    save(tmp_path / "segmentation-0.nii.gz", anatomy()[1][:-1] * 2)
+    problems = check(tmp_path)
+    assert len(problems) == 3
+    assert "not finite" in problems[0] and "0 to 4" in problems[1] and "shape" in problems[2]
+
+
+def test_a_file_that_must_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_pair(tmp_path)
+    plain = Path.open
+
+    def refuse(path: Path, *arguments, **options):
+        if path.name.startswith("segmentation"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return plain(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert check(tmp_path) == [
+        f"{tmp_path}/segmentation-0.nii.gz: cannot be read (Permission denied)"
+    ]
+
+
+def test_a_folder_that_must_not_be_listed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_pair(tmp_path)
+    save_pair(tmp_path / "Batch 2", 1)
+    plain = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "Batch 2":
+            raise PermissionError(13, "Permission denied", str(path))
+        return plain(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert check(tmp_path) == [f"{tmp_path}/Batch 2 cannot be listed (Permission denied)"]
+
+
+def test_each_file_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_pair(tmp_path)
+    opened: Counter[str] = Counter()
+    plain = Path.open
+
+    def count(path: Path, *arguments, **options):
+        opened[path.name] += 1
+        return plain(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", count)
+    assert check(tmp_path) == []
+    assert opened == {"volume-0.nii.gz": 1, "segmentation-0.nii.gz": 1}
 
 
 def test_one_real_ct(shared_data: Path) -> None:
     folder = shared_data / "lits_one_real_ct"
     if not folder.is_dir():
         pytest.skip("there is no lits_one_real_ct in ../shared/data")
-    assert DATASET.check(folder) == []
+    assert check(folder) == []
     volume = DATASET.read(only_case(folder))
     assert volume.hu.shape == volume.mask.shape == (30, 101, 122)
     assert volume.spacing == pytest.approx((3, 3, 3))

@@ -1,0 +1,1 @@
+"""CT volumes: how they are read, cut into slices, and painted for phantoms."""
