@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 VERSION = 1
 TEST_SHARE = 4
 """One test row for so many training rows."""
+REPORTED = 1000
+"""Progress is reported once in so many rows."""
 WRONG_LABELS = 0.04
 VAGUE = 0.06
 """The share of texts without a word of their topic."""
@@ -64,21 +67,33 @@ SHARED = SHARED_WORDS.split()
 AGENCIES = ("Reuters", "AP", "AFP", "")
 
 
-def write(folder: Path, *, cases: int, seed: int) -> None:
-    """`train.csv` of `cases` rows, `test.csv` of a quarter of that, and the phantom's marker."""
+def write(
+    folder: Path,
+    *,
+    cases: int,
+    seed: int,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> None:
+    """`train.csv` of `cases` rows, `test.csv` of a quarter of that, and the phantom's marker.
+
+    progress: called as `progress("phantom", written, all)` about every thousand rows.
+    """
     import numpy as np
 
     folder.mkdir(parents=True, exist_ok=True)
     marker = {"dataset": "ag_news", "version": VERSION, "cases": cases, "seed": seed}
     (folder / "PHANTOM.json").write_text(json.dumps(marker))
-    for name, stream, rows in (("train", 0, cases), ("test", 1, -(-cases // TEST_SHARE))):
+    tests = -(-cases // TEST_SHARE)
+    for name, stream, rows, before in (("train", 0, cases, 0), ("test", 1, tests, cases)):
         rng = np.random.default_rng([seed, VERSION, stream])
         with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
-            for _ in range(rows):
+            for done in range(1, rows + 1):
                 topic = int(rng.integers(len(TOPICS)))
                 label, title, text = row(rng, topic)
                 writer.writerow([label + 1, title, text])
+                if progress and (done % REPORTED == 0 or done == rows):
+                    progress("phantom", before + done, cases + tests)
 
 
 def row(rng: np.random.Generator, topic: int) -> tuple[int, str, str]:

@@ -1,0 +1,1 @@
+"""Histology: patches of stained tissue, painted for phantoms."""
