@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from bench import metrics
 from bench.data import batches
 from bench.data.prepared import PreparedTask
 from bench.spec import Config, Family, Split, Task
 from bench.train.checkpoint import Checkpoint
-from bench.train.predict import predict
-from bench.train.training import build
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """One split: arrays in its order."""
-
-    ids: np.ndarray
-    """str (cases,)."""
-    groups: np.ndarray
-    """str (cases,): the patients."""
-    labels: np.ndarray
-    """int64 (cases,)."""
-    scores: np.ndarray
-    """Probabilities, float32 (cases, classes)."""
-    metrics: dict[str, float]
+from bench.train.model import build, tokenizer_of
+from bench.train.outcome import Outcome, judge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +22,8 @@ class Evaluation:
 
     splits: dict[Split, Outcome]
     parameters: int
+    training_rows: int
+    """How many different rows were trained on."""
     selected_epoch: int
     """The epoch whose weights were scored; 0: the initial ones."""
     peak_memory_mb: float | None
@@ -56,6 +42,10 @@ def evaluate(
 ) -> Evaluation:
     """Score a replicate's selected weights; opens the named splits and no other.
 
+    Outcomes also hold `ids` and `groups` (the patients), both str (rows,); of classifiers
+    `fact_<name>`, float64 (rows,), for each of the task's strata; of segmenters `cases` (the
+    volumes), str (rows,). The test split alone is judged by the closing metrics.
+
     Raises FileNotFoundError where the checkpoint is missing, damaged, or a search trial's.
     """
     state = checkpoint.load()
@@ -67,24 +57,34 @@ def evaluate(
     model = build(family, config, data, seed=0, device=torch.device(device))
     model.load_state_dict(state["best"])
     return Evaluation(
-        splits={split: _outcome(task, model, data, split, device) for split in splits},
+        splits={
+            split: _outcome(
+                task, model, data, split, device=device, tokenizer=tokenizer_of(family, config)
+            )
+            for split in splits
+        },
         parameters=state["parameters"],
+        training_rows=state["training_rows"],
         selected_epoch=state["selected_epoch"],
         peak_memory_mb=state["peak_memory_mb"],
     )
 
 
 def _outcome(
-    task: Task, model: torch.nn.Module, data: PreparedTask, split: Split, device: str
+    task: Task,
+    model: torch.nn.Module,
+    data: PreparedTask,
+    split: Split,
+    *,
+    device: str,
+    tokenizer: str,
 ) -> Outcome:
     opened = data.open(split)
-    labels, scores = predict(model, batches.load(data, (split,), device=device))
-    return Outcome(
-        ids=np.array(opened.ids),
-        groups=np.array(opened.groups),
-        labels=labels,
-        scores=scores,
-        metrics=metrics.evaluate(
-            task.metrics, true=labels, scores=scores, class_names=task.classes
-        ),
-    )
+    source = batches.load(data, (split,), device=device, tokenizer=tokenizer)
+    found = judge(task, model, source, opened, closing=split == "test")
+    arrays = {"ids": np.array(opened.ids), "groups": np.array(opened.groups)}
+    if opened.masks is None:
+        arrays |= {f"fact_{name}": opened.facts[name] for name in task.strata}
+    else:
+        arrays["cases"] = np.array(opened.cases)
+    return replace(found, arrays=arrays | found.arrays)

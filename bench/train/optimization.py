@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -84,27 +86,41 @@ class Loss:
     """Cross-entropy on logits, with class weights and label smoothing.
 
     It comes as a sum and the weight to divide it by, so that the micro-batches of one update add
-    up to exactly the mean over the whole batch.
+    up to exactly the mean over the whole batch. Logits are (batch, classes), or (batch, classes,
+    height, width) where every pixel is a case. Targets are class indices int64, (batch,) or (batch,
+    height, width), or probabilities float32 (batch, classes).
     """
 
-    def __init__(self, config: Config, *, labels: Tensor, classes: int) -> None:
-        """labels: all training labels (cases,), on the device that trains."""
+    def __init__(
+        self, config: Config, *, counts: Callable[[], np.ndarray], device: torch.device
+    ) -> None:
+        """counts: gives the training cases of each class, or their pixels, int (classes,); asked
+        for where weights need it."""
         self.smoothing = float(config.get("label_smoothing", 0.0))
         self.weights: Tensor | None = None
         if config.get("class_weights", "none") == "balanced":
-            counts = torch.bincount(labels, minlength=classes).clamp_(min=1)
-            self.weights = (len(labels) / (classes * counts)).to(torch.float32)
+            found = counts()
+            weights = np.zeros(len(found))
+            # A class that is not trained on has no say, not even through smoothing.
+            np.divide(found.sum() / len(found), found, out=weights, where=found > 0)
+            self.weights = torch.tensor(weights, dtype=torch.float32, device=device)
 
-    def total(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def total(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The weighted sum over a batch: scalar float32."""
         return functional.cross_entropy(
             logits.float(),
-            labels,
+            targets,
             weight=self.weights,
             label_smoothing=self.smoothing,
             reduction="sum",
         )
 
-    def weight(self, labels: Tensor) -> Tensor | int:
-        """The weight of a batch: what `total` is divided by to be torch's weighted mean."""
-        return len(labels) if self.weights is None else self.weights[labels].sum()
+    def weight(self, targets: Tensor) -> Tensor | int:
+        """The weight of a batch: what `total` is divided by to be a weighted mean.
+
+        Of class indices that is torch's. A mixture of classes weighs what their weights come to in
+        its shares; torch would divide by the number of cases.
+        """
+        if targets.is_floating_point():
+            return len(targets) if self.weights is None else (targets @ self.weights).sum()
+        return targets.numel() if self.weights is None else self.weights[targets].sum()

@@ -78,9 +78,9 @@ class Stepper:
         self._sum: Tensor | float = 0.0
         self._weight: Tensor | float = 0.0
 
-    def step(self, inputs: Tensor, labels: Tensor, *, update: int, epoch: int) -> None:
+    def step(self, inputs: Tensor, targets: Tensor, *, update: int, epoch: int) -> None:
         """One update, the schedule's `update`-th from 0. Raises Diverged for a non-finite loss."""
-        loss = self._gradients(inputs, labels)
+        loss = self._gradients(inputs, targets)
         if not self._watch.finite(loss):
             raise Diverged(epoch, "the training loss is not finite")
         if self._clip_norm:
@@ -97,13 +97,13 @@ class Stepper:
             raise Diverged(epoch, "the training loss is not finite")
         return mean
 
-    def _gradients(self, inputs: Tensor, labels: Tensor) -> Tensor:
+    def _gradients(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """The mean loss of the batch; its gradient lies in the parameters."""
         while True:
             try:
-                return self._accumulated(inputs, labels)
+                return self._accumulated(inputs, targets)
             except torch.OutOfMemoryError:
-                size = min(self.micro_batch or len(labels), len(labels))
+                size = min(self.micro_batch or len(targets), len(targets))
                 if size == 1:
                     raise
             # Outside of the handler: its traceback would keep the failed attempt's tensors.
@@ -116,13 +116,13 @@ class Stepper:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _accumulated(self, inputs: Tensor, labels: Tensor) -> Tensor:
+    def _accumulated(self, inputs: Tensor, targets: Tensor) -> Tensor:
         self._optimizer.zero_grad(set_to_none=True)
-        weight = self._loss.weight(labels)
-        parts = math.ceil(len(labels) / (self.micro_batch or len(labels)))
+        weight = self._loss.weight(targets)
+        parts = math.ceil(len(targets) / (self.micro_batch or len(targets)))
         total = torch.zeros((), device=self._device)
         for some, theirs in zip(
-            inputs.tensor_split(parts), labels.tensor_split(parts), strict=True
+            inputs.tensor_split(parts), targets.tensor_split(parts), strict=True
         ):
             with autocast(self._device):
                 logits = self._model(some)

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from bench import metrics
-from bench.data import augment, batches
 from bench.data.prepared import PreparedTask
 from bench.errors import UserError
 from bench.seeds import derive
 from bench.spec import Budget, Config, Family, Report, Task, content_hash
 from bench.train.clock import Clock
+from bench.train.material import Material, Refit
+from bench.train.model import build
 from bench.train.optimization import Loss, make_optimizer, make_schedule
-from bench.train.predict import predict
+from bench.train.outcome import judge
+from bench.train.predict import NotFinite
 from bench.train.steps import Diverged, Stepper
 
-FORMAT = 1
+FORMAT = 2
 """Of the checkpoint; one of another format is not gone on from."""
 
-Refit = Literal["train", "train+validation"]
 State = dict[str, Tensor]
 
 
@@ -59,21 +60,13 @@ class Training:
             [task.id, family.id, config, seed, max_epochs, replicate, refit]
             + [data.manifest["fingerprint"]]
         )
-        self._source = batches.load(
-            data, ("train",) if refit == "train" else ("train", "validation"), device=device
-        )
-        self._validation = (
-            batches.load(data, ("validation",), device=device) if refit == "train" else None
-        )
-        self._augment = (
-            augment.get(str(config.get("augmentation", "none")))
-            if isinstance(self._source, batches.Images)
-            else None
+        self._material = Material(
+            data, task=task, family=family, config=config, seed=seed, device=device, refit=refit
         )
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         self.model = build(family, config, data, seed=seed, device=self.device)
-        self.updates_per_epoch = len(self._order(0))
+        self.updates_per_epoch = len(self._material.order(1))
         self._optimizer = make_optimizer(self.model, config)
         self._stepper = Stepper(
             self.model,
@@ -84,7 +77,7 @@ class Training:
                 updates_per_epoch=self.updates_per_epoch,
                 max_epochs=max_epochs,
             ),
-            Loss(config, labels=self._source.labels, classes=len(task.classes)),
+            Loss(config, counts=self._material.class_counts, device=self.device),
             device=self.device,
             clip_norm=float(config.get("clip_norm", 0.0)),
         )
@@ -112,10 +105,9 @@ class Training:
     def rehearse(self) -> float:
         """One update, on the first batch; returns its loss. Raises what the model raises."""
         self.model.train()
-        inputs, labels = next(iter(self._source.batches(self._order(1)[:1])))
-        if self._augment is not None:
-            inputs = self._augment(inputs, torch.Generator().manual_seed(0))
-        self._stepper.step(inputs, labels, update=0, epoch=1)
+        first, coins = self._material.order(1)[:1], torch.Generator().manual_seed(0)
+        ((inputs, targets),) = self._material.batches(first, coins)
+        self._stepper.step(inputs, targets, update=0, epoch=1)
         return self._stepper.mean_loss(1)
 
     # --- One epoch --------------------------------------------------------------------------
@@ -157,33 +149,25 @@ class Training:
         coins = torch.Generator().manual_seed(derive(self.seed, "augmentation", epoch))
         update = (epoch - 1) * self.updates_per_epoch
         self.model.train()
-        for inputs, labels in self._source.batches(self._order(epoch)):
-            if self._augment is not None:
-                inputs = self._augment(inputs, coins)
-            self._stepper.step(inputs, labels, update=update, epoch=epoch)
+        for inputs, targets in self._material.batches(self._material.order(epoch), coins):
+            self._stepper.step(inputs, targets, update=update, epoch=epoch)
             update += 1
         return {
             "train_loss": self._stepper.mean_loss(epoch),
             "learning_rate": float(self._optimizer.param_groups[0]["lr"]),
         }
 
-    def _order(self, epoch: int) -> list[np.ndarray]:
-        return self._source.order(
-            batch_size=int(self.config["batch_size"]), seed=self.seed, epoch=epoch
-        )
-
     def _validate(self, epoch: int) -> dict[str, float]:
-        if self._validation is None:
+        if self._material.validation is None:
             return {}
-        labels, scores = predict(self.model, self._validation)
-        if not np.isfinite(scores).all():
-            raise Diverged(epoch, "the outputs on validation are not finite")
-        return metrics.evaluate(
-            self.task.metrics, true=labels, scores=scores, class_names=self.task.classes
-        )
+        source, split = self._material.validation
+        try:
+            return judge(self.task, self.model, source, split).metrics
+        except NotFinite:
+            raise Diverged(epoch, "the outputs on validation are not finite") from None
 
     def _score(self, found: dict[str, float]) -> float | None:
-        if self._validation is None:
+        if self._material.validation is None:
             return None
         primary = metrics.get(self.task.primary)
         score = primary.turned(found[primary.id])
@@ -229,6 +213,7 @@ class Training:
             "history": [asdict(report) | {"notes": list(report.notes)} for report in self.history],
             "diverged": self.diverged,
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
+            "training_rows": self._material.rows,
             "peak_memory_mb": self._peak(),
         }
         if self.best is not None:
@@ -261,13 +246,3 @@ class Training:
             return None
         now = torch.cuda.max_memory_allocated(self.device) / 1e6
         return max(now, self._peak_memory_mb or 0.0)
-
-
-def build(
-    family: Family, config: Config, data: PreparedTask, *, seed: int, device: torch.device
-) -> torch.nn.Module:
-    """The family's model for these data, initialised from the seed's own stream, on the device."""
-    torch.manual_seed(derive(seed, "init"))
-    model: torch.nn.Module = family.build(config, data.shape)
-    model = model.to(device)
-    return model.to(memory_format=torch.channels_last) if device.type == "cuda" else model

@@ -13,23 +13,13 @@ from bench.train.checkpoint import Checkpoint
 from bench.train.fit import fit
 
 
-def configure(family: Family, settings: Mapping[str, Scalar]) -> Config:
-    """The family's default configuration with these settings.
+def configure(family: Family, task: Task, settings: Mapping[str, Scalar]) -> Config:
+    """The default configuration of a family on a task with these settings.
 
     Raises UserError with every setting that is unknown, out of range or without effect.
     """
-    space = registry.space_of(family)
-    mistakes = space.mistakes(settings)
-    if not mistakes:
-        config = space.defaults(pinned=settings)
-        mistakes = [
-            f"{name} has no effect unless {_condition(space[name].when)}"
-            for name in settings
-            if name not in config
-        ]
-    if mistakes:
-        raise UserError.of(mistakes, heading=f"settings for {family.id}")
-    return config
+    heading = f"settings for {family.id} on {task.id}"
+    return registry.space_of(family, task).settled(settings, heading=heading)
 
 
 def run_trial(
@@ -57,14 +47,10 @@ def run_trial(
     return fit(
         task=task,
         family=family,
-        config=configure(family, settings),
+        config=configure(family, task, settings),
         seed=seed,
         budget=Budget(max_epochs=epochs, patience=patience),
         data=data,
         device=device or devices.pick(),
         checkpoint=checkpoint,
     )
-
-
-def _condition(when: Mapping[str, Scalar] | None) -> str:
-    return " and ".join(f"{name} = {value!r}" for name, value in (when or {}).items())

@@ -25,9 +25,10 @@ from bench.data.prepared import PreparedTask
 from bench.spec import Case, PublishedSplit, Task
 from bench.train import device as devices
 from bench.train.clock import Clock
+from bench.train.model import build
 from bench.train.optimization import Loss, make_optimizer
 from bench.train.steps import autocast
-from bench.train.training import Training, build
+from bench.train.training import Training
 from bench.train.trial import configure
 
 CLASSES = ("a", "b", "c")
@@ -42,11 +43,12 @@ def prepared(root: Path, *, size: int, channels: int, cases: int) -> PreparedTas
         np.save(root / split / "inputs.npy", rng.integers(0, 256, shape, dtype=np.uint8))
         np.save(root / split / "labels.npy", np.arange(count) % len(CLASSES))
         names = [str(case) for case in range(count)]
-        (root / split / "cases.json").write_text(json.dumps({"ids": names, "groups": names}))
+        table = {"ids": names, "cases": names, "groups": names, "facts": {}}
+        (root / split / "cases.json").write_text(json.dumps(table))
     facts = {
         "task": "random", "kind": "image_classification", "classes": CLASSES, "channels": channels,
         "height": size, "width": size, "mean": [0.5] * channels, "std": [0.29] * channels,
-        "fingerprint": "random",
+        "fingerprint": "random", "splits": {},
     }  # fmt: skip
     (root / "manifest.json").write_text(json.dumps(facts))
     return PreparedTask(root)
@@ -82,7 +84,9 @@ class Floor:
         if device.type == "cuda":
             self.inputs = self.inputs.contiguous(memory_format=torch.channels_last)
         self.labels = torch.arange(shape[0], device=device) % len(CLASSES)
-        self.loss = Loss(config, labels=self.labels, classes=len(CLASSES))
+        self.loss = Loss(
+            config, counts=lambda: torch.bincount(self.labels).cpu().numpy(), device=device
+        )
 
     def seconds(self, updates: int) -> float:
         clock = Clock(self.device.type)
@@ -115,8 +119,10 @@ def main() -> None:
     device = devices.pick()
     devices.set_threads(given.threads)
     family = registry.families().get(given.family)
+    task = random_task()
     config = configure(
         family,
+        task,
         {
             "batch_size": given.batch_size,
             "augmentation": given.augmentation,
@@ -128,7 +134,7 @@ def main() -> None:
         data = prepared(Path(folder), size=given.size, channels=given.channels, cases=cases)
         floor = Floor(family, config, data, torch.device(device))
         training = Training(
-            task=random_task(), family=family, config=config, seed=0, max_epochs=100, data=data,
+            task=task, family=family, config=config, seed=0, max_epochs=100, data=data,
             device=device, replicate=False, refit="train",
         )  # fmt: skip
         times: dict[str, list[float]] = {"floor": [], "ours": []}

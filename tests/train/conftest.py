@@ -9,7 +9,7 @@ import torch
 
 from bench.data.prepared import PreparedTask
 from bench.spec import Task
-from tests.train.synthetic import make_task, write_images, write_texts
+from tests.train.synthetic import make_task, write_images, write_masks, write_texts
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +20,11 @@ def _one_thread() -> None:
 @pytest.fixture
 def images(tmp_path: Path) -> PreparedTask:
     return write_images(tmp_path / "images")
+
+
+@pytest.fixture
+def masks(tmp_path: Path) -> PreparedTask:
+    return write_masks(tmp_path / "masks")
 
 
 @pytest.fixture

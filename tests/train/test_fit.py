@@ -14,7 +14,7 @@ import torch
 from bench import registry
 from bench.data.prepared import PreparedTask
 from bench.errors import UserError
-from bench.spec import Budget, Config, Family, Report, Shape, Task
+from bench.spec import Budget, Choice, Config, Family, Report, Shape, Space, Task
 from bench.train.checkpoint import Checkpoint
 from bench.train.evaluate import evaluate
 from bench.train.fit import Diverged, fit
@@ -87,10 +87,11 @@ def test_the_same_seed_gives_the_same_and_another_seed_another(run: Any) -> None
 
 def test_text_is_learnt(texts: PreparedTask) -> None:
     family = registry.families().get("fasttext")
-    config = configure(family, {"buckets": 2**17, "batch_size": 32, "learning_rate": 0.5})
+    task = make_task("text_classification")
+    config = configure(family, task, {"buckets": 2**17, "batch_size": 32, "learning_rate": 0.5})
     reports = list(
         fit(
-            task=make_task("text_classification"),
+            task=task,
             family=family,
             config=config,
             seed=0,
@@ -159,11 +160,12 @@ def test_resumed_is_bit_identical_to_unbroken(
 
 def test_text_resumed_is_bit_identical(texts: PreparedTask, tmp_path: Any) -> None:
     family = registry.families().get("fasttext")
-    config = configure(family, {"buckets": 2**17, "batch_size": 32})
+    task = make_task("text_classification")
+    config = configure(family, task, {"buckets": 2**17, "batch_size": 32})
 
     def start(checkpoint: Checkpoint, **changes: Any) -> Iterator[Report]:
         return fit(
-            task=make_task("text_classification"), family=family, config=config, seed=0,
+            task=task, family=family, config=config, seed=0,
             budget=Budget(max_epochs=4), data=texts, device="cpu", checkpoint=checkpoint,
             checkpoint_every_s=0.0, **changes,
         )  # fmt: skip
@@ -270,15 +272,64 @@ def test_a_replicate_keeps_the_weights_of_its_best_epoch(
     losses = [report.metrics["log_loss"] for report in reports]
     assert found.splits["validation"].metrics["log_loss"] == losses[best] != losses[-1]
     test = found.splits["test"]
-    assert test.scores.shape == (40, 3) and test.scores.dtype == np.float32
-    np.testing.assert_allclose(test.scores.sum(axis=1), 1, atol=1e-5)
-    np.testing.assert_array_equal(test.labels, np.arange(40) % 3)
-    assert test.ids[1] == "test-1" and test.groups[7] == "patient-1"
-    assert test.metrics["accuracy"] == (test.scores.argmax(axis=1) == test.labels).mean()
+    scores, labels = test.arrays["scores"], test.arrays["labels"]
+    assert scores.shape == (40, 3) and scores.dtype == np.float32
+    np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(labels, np.arange(40) % 3)
+    assert test.arrays["ids"][1] == "test-1" and test.arrays["groups"][7] == "patient-1"
+    assert test.metrics["accuracy"] == (scores.argmax(axis=1) == labels).mean()
+    assert found.training_rows == 97
     assert found.parameters == sum(
         p.numel() for p in build_small(config, images.shape).parameters()
     )
     assert found.peak_memory_mb is None
+
+
+def test_what_errors_are_broken_down_by_comes_with_the_predictions(
+    run: Any, checkpoint: Checkpoint, tmp_path: Any
+) -> None:
+    data = write_images(tmp_path / "votes", facts={"votes": lambda row: row % 8, "other": float})
+    task = make_task(strata=("votes",))
+    list(run(task=task, data=data, checkpoint=checkpoint, replicate=True))
+    found = evaluate(
+        task=task, family=SMALL, config=make_config(), data=data, checkpoint=checkpoint,
+        device="cpu",
+    )  # fmt: skip
+    arrays = found.splits["test"].arrays
+    assert set(arrays) == {"ids", "groups", "labels", "scores", "fact_votes"}
+    assert arrays["fact_votes"].dtype == np.float64
+    np.testing.assert_array_equal(arrays["fact_votes"], np.arange(40) % 8)
+
+
+def test_weights_are_of_the_rows_that_an_epoch_draws(
+    checkpoint: Checkpoint, run: Any, tmp_path: Any
+) -> None:
+    from bench.train.material import Material
+
+    data = write_images(tmp_path / "votes", facts={"votes": lambda row: row})
+    # Of the rows 10 to 96: 29 of each class but "left", of which every second is left out.
+    task = make_task(
+        keep=lambda config, facts: (
+            (facts["votes"] >= 10) & ((facts["votes"] % 3 != 1) | (facts["votes"] % 2 == 0))
+        ),
+        training=Space(balance=Choice("none", "oversample")),
+    )
+
+    def counts(balance: str) -> list[int]:
+        return (
+            Material(
+                data, task=task, family=SMALL, config=make_config(balance=balance), seed=0,
+                device="cpu", refit="train",
+            )
+            .class_counts()
+            .tolist()
+        )  # fmt: skip
+
+    assert counts("none") == [29, 15, 29]
+    assert counts("oversample") == [29, 29, 29]
+    list(run(task=task, data=data, checkpoint=checkpoint, replicate=True))
+    state = checkpoint.load()
+    assert state and state["training_rows"] == 73
 
 
 def test_evaluate_opens_the_named_splits_only(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -84,19 +85,69 @@ def test_sparse_tables_get_adagrad_and_nothing_else() -> None:
             make_optimizer(model, {"learning_rate": 0.1} | wrong)
 
 
+CPU = torch.device("cpu")
+
+
+def counted(*counts: int) -> Any:
+    return lambda: np.array(counts)
+
+
 @pytest.mark.parametrize("class_weights", ["none", "balanced"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_micro_batches_add_up_to_torch_s_mean(class_weights: str, smoothing: float) -> None:
+@pytest.mark.parametrize("shape", [(), (5, 7)], ids=["cases", "pixels"])
+def test_micro_batches_add_up_to_torch_s_mean(
+    class_weights: str, smoothing: float, shape: tuple[int, ...]
+) -> None:
     torch.manual_seed(0)
-    logits, labels = torch.randn(20, 3), torch.tensor([0] * 12 + [1] * 5 + [2] * 3)
+    logits, targets = torch.randn(20, 3, *shape), torch.randint(3, (20, *shape))
     loss = Loss(
-        {"class_weights": class_weights, "label_smoothing": smoothing}, labels=labels, classes=3
+        {"class_weights": class_weights, "label_smoothing": smoothing},
+        counts=counted(12, 5, 3),
+        device=CPU,
     )
     weights = torch.tensor([20 / 36, 20 / 15, 20 / 9]) if class_weights == "balanced" else None
     chosen = torch.randperm(20)[:11]
     parts = chosen.tensor_split(3)
-    total = sum(loss.total(logits[part], labels[part]) for part in parts)
+    total = sum(loss.total(logits[part], targets[part]) for part in parts)
     expected = functional.cross_entropy(
-        logits[chosen], labels[chosen], weight=weights, label_smoothing=smoothing
+        logits[chosen], targets[chosen], weight=weights, label_smoothing=smoothing
     )
-    torch.testing.assert_close(total / loss.weight(labels[chosen]), expected)
+    torch.testing.assert_close(total / loss.weight(targets[chosen]), expected)
+
+
+@pytest.mark.parametrize("class_weights", ["none", "balanced"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_pure_mixture_is_its_class(class_weights: str, smoothing: float) -> None:
+    torch.manual_seed(0)
+    logits, labels = torch.randn(9, 3), torch.arange(9) % 3
+    config: Any = {"class_weights": class_weights, "label_smoothing": smoothing}
+    loss = Loss(config, counts=counted(12, 5, 3), device=CPU)
+    pure = functional.one_hot(labels, 3).float()
+    torch.testing.assert_close(loss.total(logits, pure), loss.total(logits, labels))
+    torch.testing.assert_close(float(loss.weight(pure)), float(loss.weight(labels)))
+
+
+def test_mixtures_weigh_by_their_shares_and_micro_batches_add_up() -> None:
+    torch.manual_seed(0)
+    logits, shares = torch.randn(10, 3), torch.rand(10, 3).softmax(dim=1)
+    loss = Loss({"class_weights": "balanced"}, counts=counted(2, 2, 4), device=CPU)
+    weights = torch.tensor([4 / 3, 4 / 3, 2 / 3])
+    weighted = shares * weights
+    expected = -(weighted * logits.log_softmax(dim=1)).sum() / weighted.sum()
+    parts = torch.arange(10).tensor_split(3)
+    total = sum(loss.total(logits[part], shares[part]) for part in parts)
+    torch.testing.assert_close(total / loss.weight(shares), expected)
+
+
+def test_a_class_that_is_not_trained_on_has_no_weight() -> None:
+    config: Any = {"class_weights": "balanced", "label_smoothing": 0.1}
+    loss = Loss(config, counts=counted(6, 0, 2), device=CPU)
+    assert loss.weights is not None
+    torch.testing.assert_close(loss.weights, torch.tensor([8 / 18, 0.0, 8 / 6]))
+
+
+def test_counts_are_not_asked_for_without_weights() -> None:
+    def never() -> Any:
+        raise AssertionError
+
+    Loss({}, counts=never, device=CPU)

@@ -11,26 +11,40 @@ import pytest
 from bench import registry
 from bench.data.prepared import PreparedTask
 from bench.errors import UserError
-from bench.spec import Task
+from bench.spec import Choice, Space, Task
 from bench.train.trial import configure, run_trial
 from tests.train.synthetic import make_task, write_images
 
 
-def test_defaults_and_settings() -> None:
+def test_defaults_and_settings(task: Task) -> None:
     family = registry.families().get("fcnn")
-    assert configure(family, {}) == registry.space_of(family).defaults()
-    config = configure(family, {"optimizer": "sgd", "momentum": 0.95, "learning_rate": 0.01})
+    assert configure(family, task, {}) == registry.space_of(family, task).defaults()
+    config = configure(family, task, {"optimizer": "sgd", "momentum": 0.95, "learning_rate": 0.01})
     assert (config["momentum"], config["learning_rate"]) == (0.95, 0.01)
 
 
-def test_all_wrong_settings_at_once() -> None:
+def test_all_wrong_settings_at_once(task: Task) -> None:
     family = registry.families().get("fcnn")
     with pytest.raises(UserError) as caught:
-        configure(family, {"learning_rat": 1e-3, "batch_size": 33, "dropout": "much"})
+        configure(family, task, {"learning_rat": 1e-3, "batch_size": 33, "dropout": "much"})
     for part in ("did you mean 'learning_rate'", "batch_size must be one of", "dropout must be a"):
         assert part in str(caught.value)
     with pytest.raises(UserError, match="momentum has no effect unless optimizer = 'sgd'"):
-        configure(family, {"momentum": 0.9})
+        configure(family, task, {"momentum": 0.9})
+
+
+def test_the_task_s_training_set_may_be_set_too(images: PreparedTask) -> None:
+    family = registry.families().get("fcnn")
+    task = make_task(training=Space(balance=Choice("none", "oversample")))
+    assert configure(family, task, {})["balance"] == "none"
+    same = {"task": task, "family": family, "data": images, "epochs": 1}
+    plain, balanced = (
+        list(run_trial(**same, settings={"balance": balance}))  # type: ignore[arg-type]
+        for balance in ("none", "oversample")
+    )
+    assert plain[0].metrics["train_loss"] != balanced[0].metrics["train_loss"]
+    with pytest.raises(UserError, match="balance must be one of 'none', 'oversample'"):
+        run_trial(**same, settings={"balance": "some"})  # type: ignore[arg-type]
 
 
 def test_it_trains(task: Task, images: PreparedTask) -> None:
