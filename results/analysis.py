@@ -19,8 +19,8 @@ from results.load import Run, StudyFacts, TaskFacts
 from results.panel import Measure, Panel, number
 from results.stats import Estimate, Floats
 
-DRAWS = {"labels": 10_000, "scores": 1_000}
-"""Bootstrap draws, by what the metric takes: ranking metrics are computed draw by draw."""
+DRAWS, SLOW_DRAWS = 10_000, 1_000
+"""Bootstrap draws; the latter of metrics of scores, which are computed draw by draw."""
 ALPHA = 0.05
 
 
@@ -124,7 +124,7 @@ class _Draws:
     """Resampled means of each entrant under the same draws of patients, computed when needed."""
 
     def __init__(self, panel: Panel, task: TaskFacts, rng: np.random.Generator) -> None:
-        count = DRAWS["labels" if metrics.get(task.primary).takes == "labels" else "scores"]
+        count = SLOW_DRAWS if metrics.get(task.primary).takes == "scores" else DRAWS
         self._weights = (
             list(stats.patient_draws(panel.blocks, count, rng)) if panel.blocks > 1 else []
         )

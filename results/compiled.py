@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from results import tables, training
+from results import breakdown, tables, training
 from results.analysis import TaskAnalysis, analyse
 from results.holes import holes
 from results.leaderboard import leaderboard
@@ -21,7 +21,8 @@ class TaskTables:
 
     analysis: TaskAnalysis
     by_name: dict[str, pd.DataFrame]
-    """`leaderboard`, `comparisons`, `seeds`, `trials`, `curves`, `search`, `winners`."""
+    """`leaderboard`, `comparisons`, `seeds`, `strata`, `volumes`, `trials`, `curves`, `search`,
+    `winners`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,7 @@ class Compiled:
     run: Run
     tasks: tuple[TaskTables, ...]
     by_name: dict[str, pd.DataFrame]
-    """`holes`, `data`, `openings`, `provenance`."""
+    """`holes`, `data`, `duplicates`, `openings`, `provenance`."""
 
     @property
     def analyses(self) -> list[TaskAnalysis]:
@@ -53,6 +54,7 @@ def compile_run(run: Run) -> Compiled:
         by_name={
             "holes": holes(run, [task.analysis for task in tasks]),
             "data": tables.data(run),
+            "duplicates": tables.duplicates(run),
             "openings": tables.openings(run),
             "provenance": tables.provenance(run),
         },
@@ -66,6 +68,8 @@ def _task(run: Run, analysis: TaskAnalysis) -> TaskTables:
             "leaderboard": leaderboard(run, analysis),
             "comparisons": tables.comparisons(analysis),
             "seeds": tables.seeds(run, analysis),
+            "strata": breakdown.strata(run, analysis),
+            "volumes": breakdown.volumes(run, analysis),
             "trials": training.trials(run, analysis),
             "curves": training.curves(run, analysis),
             "search": training.trajectory(run, analysis),

@@ -79,6 +79,17 @@ def _replicates(run: Run, study: StudyFacts, progress: StudyState) -> Iterator[_
             yield f"{name} unfinished", f"trained for {replicate.epoch} epochs so far", ""
         elif not replicate.test_metrics:
             yield f"{name} not tested", _untested(replicate), ""
+    yield from _left_out(progress)
+
+
+def _left_out(progress: StudyState) -> Iterator[_Hole]:
+    """What replicates left out of their evaluation, those with one reason together."""
+    alike: dict[str, list[int]] = {}
+    for number, replicate in progress.replicates.items():
+        for note in replicate.notes:
+            alike.setdefault(note, []).append(number + 1)
+    for note, numbers in alike.items():
+        yield f"seed {_numbers(numbers)} not judged in full", note, ""
 
 
 def _untested(replicate: Replicate) -> str:

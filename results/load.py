@@ -6,19 +6,16 @@ run.tasks["lits_cls"].classes, run.state.studies, run.predictions(study_id, 0).t
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from bench import ledger
 from bench.errors import UserError
 from bench.spec import Scalar
+from results.predictions import Predictions, read_predictions
 
 VERSION = 1
 """The newest version of run.json that is read."""
@@ -37,6 +34,9 @@ class TaskFacts:
     metrics: tuple[str, ...]
     dataset: str
     groups_known: bool
+    closing_metrics: tuple[str, ...] = ()
+    strata: tuple[str, ...] = ()
+    """Names of the facts by which errors are broken down."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,26 +62,6 @@ class StudyFacts:
     def free(self) -> tuple[str, ...]:
         """The parameters that the search varied."""
         return tuple(name for name in self.space if name not in self.pinned)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outputs:
-    """A model's outputs for one split."""
-
-    ids: npt.NDArray[np.str_]
-    groups: npt.NDArray[np.str_]
-    labels: npt.NDArray[np.int64]
-    """(cases,), values in [0, classes)."""
-    scores: npt.NDArray[np.float32]
-    """(cases, classes), finite."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Predictions:
-    """What a replicate predicted; None for a split that it was not scored on."""
-
-    test: Outputs | None
-    validation: Outputs | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +112,7 @@ class Run:
         reference = self.progress(study).replicates[replicate].predictions
         if not reference:
             raise UserError("the ledger names no file of predictions")
-        return _predictions(self.folder, reference)
+        return read_predictions(self.folder, reference)
 
 
 def load_run(folder: Path) -> Run:
@@ -186,6 +166,8 @@ def _task(id: str, facts: Mapping[str, Any]) -> TaskFacts:
         metrics=tuple(facts["metrics"]),
         dataset=facts["dataset"],
         groups_known=bool(facts["groups_known"]),
+        closing_metrics=tuple(facts.get("closing_metrics", ())),
+        strata=tuple(facts.get("strata", ())),
     )
 
 
@@ -203,42 +185,3 @@ def _study(facts: Mapping[str, Any]) -> StudyFacts:
         seeds=int(facts["replicates"]["seeds"]),
         refit=facts["replicates"]["refit"],
     )
-
-
-def _predictions(folder: Path, reference: Mapping[str, str]) -> Predictions:
-    name = reference["file"]
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise UserError(f"predictions must lie in the run's folder, got {name}")
-    try:
-        content = path.read_bytes()
-    except OSError:
-        raise UserError(f"{name} is missing") from None
-    if hashlib.sha256(content).hexdigest() != reference["sha256"]:
-        raise UserError(f"{name} is not the file that the ledger recorded: its checksum differs")
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return Predictions(
-                test=_outputs(arrays, "test", name),
-                validation=_outputs(arrays, "validation", name),
-            )
-    except (ValueError, OSError, KeyError) as error:
-        raise UserError(f"{name} cannot be read: {' '.join(str(error).split())}") from None
-
-
-def _outputs(arrays: Mapping[str, npt.NDArray[Any]], split: str, name: str) -> Outputs | None:
-    if f"{split}_scores" not in arrays:
-        return None
-    outputs = Outputs(
-        ids=arrays[f"{split}_ids"],
-        groups=arrays[f"{split}_groups"],
-        labels=arrays[f"{split}_labels"].astype(np.int64),
-        scores=arrays[f"{split}_scores"],
-    )
-    if outputs.scores.ndim != 2 or {
-        len(outputs.ids),
-        len(outputs.groups),
-        len(outputs.labels),
-    } != {len(outputs.scores)}:
-        raise UserError(f"{name}: the arrays of its {split} split differ in length")
-    return outputs

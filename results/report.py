@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SHOWN_PAIRS = 15
 """Comparisons that are shown without unfolding."""
+SHOWN_METRICS = 6
+"""Secondary metrics that are shown without unfolding."""
 
 
 def write_report(run_folder: Path) -> Path:
@@ -80,7 +82,8 @@ def _render(compiled: Compiled) -> str:
         ],
         looks=looks,
         holes=_records(compiled.by_name["holes"]),
-        data=_data(run, compiled.by_name["data"]),
+        data=_titled(run, compiled.by_name["data"]),
+        duplicates=_titled(run, compiled.by_name["duplicates"]),
         openings=_records(compiled.by_name["openings"]),
         provenance=_records(compiled.by_name["provenance"]),
         protocol=sentences.protocol(run, compiled.analyses),
@@ -93,14 +96,15 @@ def _task(run: Run, task: TaskTables, looks: figures.Styles) -> dict[str, Any]:
     """What the page shows of one task."""
     analysis, found = task.analysis, task.by_name
     metric = tables.metric_title(analysis.task, analysis.task.primary)
+    others = [(name, tables.metric_title(analysis.task, name)) for name in secondary(run, analysis)]
     return {
         "facts": analysis.task,
         "metric": metric,
         "verdict": sentences.verdict(run, analysis),
         "board": _records(found["leaderboard"]),
-        "secondary": [
-            (name, tables.metric_title(analysis.task, name)) for name in secondary(run, analysis)
-        ],
+        "secondary": others[:SHOWN_METRICS],
+        "more_metrics": others[SHOWN_METRICS:],
+        "strata": _strata(found["strata"]),
         "pairs": _records(found["comparisons"]),
         "fold_pairs": len(found["comparisons"]) > SHOWN_PAIRS,
         "seeds": _records(found["seeds"]),
@@ -172,6 +176,27 @@ def _winners(winners: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def _strata(strata: pd.DataFrame) -> list[dict[str, Any]]:
+    """A table a fact: a row an entrant, a column a value of the fact."""
+    found = []
+    for fact in dict.fromkeys(strata["fact"]):
+        rows = strata[strata["fact"] == fact]
+        cells = {(row["entrant"], row["value"]): row for row in rows.to_dict("records")}
+        values = sorted(set(rows["value"]))
+        cases = {value: next(c for (_, v), c in cells.items() if v == value) for value in values}
+        found.append(
+            {
+                "title": str(fact).replace("_", " "),
+                "values": [(_value(value), cases[value]) for value in values],
+                "rows": [
+                    (entrant, [cells.get((entrant, value)) for value in values])
+                    for entrant in dict.fromkeys(rows["entrant"])
+                ],
+            }
+        )
+    return found
+
+
 def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -180,8 +205,8 @@ def _value(value: Any) -> str:
     return str(value)
 
 
-def _data(run: Run, table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The splits, with the tasks' titles."""
+def _titled(run: Run, table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows, with the tasks' titles."""
     titles = {id: task.title for id, task in run.tasks.items()}
     return [{**row, "title": titles.get(row["task"], row["task"])} for row in _records(table)]
 

@@ -163,14 +163,9 @@ def _score(analysis: TaskAnalysis, entry: Entry, *, named: bool = True) -> str:
 
 def protocol(run: Run, analyses: Sequence[TaskAnalysis]) -> list[str]:
     """How this run was made, in words that a methods section could use."""
-    suite = run.suite
-    search, replicates = suite["search"], suite["replicates"]
-    cap = f", with {search['max_trials']} trials at most" if search.get("max_trials") else ""
+    replicates = run.suite["replicates"]
     said = [
-        f"Every entrant was given one search per task of the same effort: "
-        f"{search['effort_epochs']} epochs over all its trials, stopped and failed ones "
-        f"included{cap}. {_SAMPLERS.get(search['sampler'], search['sampler'])} proposed the "
-        f"configurations; {_scheduler(search)}.",
+        _effort(run, analyses),
         "Searches saw the training and validation splits only. The best validation score chose "
         f"one configuration per entrant; it was retrained under {replicates['seeds']} fresh "
         f"seeds, {_REFIT.get(replicates['refit'], replicates['refit'])}. Each of these "
@@ -178,6 +173,7 @@ def protocol(run: Run, analyses: Sequence[TaskAnalysis]) -> list[str]:
     ]
     splits = sorted({_unit(analysis) for analysis in analyses})
     said.append(" ".join(splits))
+    said += filter(None, (_options(run, analysis) for analysis in analyses))
     said.append(
         f"Fewer than {MIN_SEEDS} seeds get no interval and no tier. "
         + (
@@ -198,6 +194,49 @@ def protocol(run: Run, analyses: Sequence[TaskAnalysis]) -> list[str]:
         "so that a positive gap means: worse on test."
     )
     return said
+
+
+def _options(run: Run, analysis: TaskAnalysis) -> str:
+    """How a task's data were prepared, and its training set composed."""
+    task = analysis.task
+    options = run.suite.get("options", {}).get(task.id, {})
+    training = run.suite.get("training", {}).get(task.id, {})
+    said = [f"{task.title}, data: {_values(options)}."] if options else []
+    said += [f"{task.title}, training set: {_values(training)}."] if training else []
+    return " ".join(said)
+
+
+def _values(options: dict[str, object]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in options.items())
+
+
+def _effort(run: Run, analyses: Sequence[TaskAnalysis]) -> str:
+    """What every search was given: for all tasks alike, or for each task."""
+    suite = run.suite
+    special: dict[str, dict[str, object]] = suite.get("searches", {})
+    titles = {analysis.task.id: analysis.task.title for analysis in analyses}
+    shared = [title for task, title in titles.items() if task not in special]
+    said = []
+    if shared:
+        where = "" if len(shared) == len(titles) else f"{_and(shared)}: "
+        said.append(_one_effort(suite["search"], where))
+    said += [
+        _one_effort(search, f"{titles[task]}: ")
+        for task, search in special.items()
+        if task in titles
+    ]
+    return " ".join(said)
+
+
+def _one_effort(search: dict[str, object], where: str) -> str:
+    cap = f", with {search['max_trials']} trials at most" if search.get("max_trials") else ""
+    sampler = str(search["sampler"])
+    return (
+        f"{where}Every entrant was given one search per task of the same effort: "
+        f"{search['effort_epochs']} epochs over all its trials, stopped and failed ones "
+        f"included{cap}. {_SAMPLERS.get(sampler, sampler)} proposed the configurations; "
+        f"{_scheduler(search)}."
+    )
 
 
 _SAMPLERS = {"tpe": "A tree-structured Parzen estimator (TPE)", "random": "Random search"}

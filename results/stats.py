@@ -241,6 +241,20 @@ def bootstrap_estimate(
     )
 
 
+def wilson(share: float, cases: int, *, confidence: float = 0.95) -> tuple[float, float]:
+    """The score interval of a share of independent cases. Source: Wilson 1927.
+
+    share: in [0, 1]. cases: at least 1.
+    """
+    from scipy import stats
+
+    z = float(stats.norm.ppf((1 + confidence) / 2))
+    middle = share + z**2 / (2 * cases)
+    reach = z * math.sqrt(share * (1 - share) / cases + z**2 / (4 * cases**2))
+    scale = 1 + z**2 / cases
+    return max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale)
+
+
 # --- Many entrants --------------------------------------------------------------------------
 
 

@@ -19,8 +19,7 @@ def metric_titles(task: TaskFacts) -> dict[str, str]:
     """Titles of the metrics as recorded: `f1_liver` is "F1, liver"."""
     found = {}
     for metric in metrics.METRICS.values():
-        names = metrics.columns(metric.id, task.classes)
-        for name, of_class in zip(names, task.classes if metric.per_class else [""], strict=True):
+        for name, of_class in metric.columns(task.classes).items():
             found[name] = f"{metric.title}, {of_class}" if of_class else metric.title
     return found
 
@@ -92,7 +91,7 @@ def comparisons(analysis: TaskAnalysis) -> pd.DataFrame:
 
 
 def data(run: Run) -> pd.DataFrame:
-    """One row a task and split: cases, groups, class counts."""
+    """One row a task and split: cases, the volumes that they come from, groups, class counts."""
     rows = []
     for id, facts in run.record["data"].items():
         for split, counts in facts["splits"].items():
@@ -104,6 +103,7 @@ def data(run: Run) -> pd.DataFrame:
                     "phantom": bool(facts["phantom"]),
                     "split": split,
                     "cases": counts["cases"],
+                    "volumes": counts.get("volumes"),
                     "groups": counts["groups"] if known else None,
                     "groups_known": known,
                     "class_counts": _class_counts(run, id, counts["class_counts"]),
@@ -113,9 +113,9 @@ def data(run: Run) -> pd.DataFrame:
             )
     return frame(
         rows,
-        "task dataset phantom split cases groups groups_known class_counts fingerprint"
+        "task dataset phantom split cases volumes groups groups_known class_counts fingerprint"
         " test_fingerprint",
-        whole=("groups",),
+        whole=("volumes", "groups"),
     )
 
 
@@ -127,6 +127,31 @@ def _class_counts(run: Run, task: str, counts: Any) -> str:
         names = run.tasks[task].classes if task in run.tasks else range(len(counts))
         pairs = list(zip(names, counts, strict=False))
     return ", ".join(f"{name} {count(number)}" for name, number in pairs)
+
+
+def duplicates(run: Run) -> pd.DataFrame:
+    """One row a task and two of its splits: cases of the second with a double in the first.
+
+    No row for a task whose run recorded none. `dropped` is how many training and validation cases
+    the task left out for having one.
+    """
+    rows = []
+    for id, facts in run.record["data"].items():
+        for pair, found in (facts.get("duplicates") or {}).items():
+            first, _, second = pair.partition("_")
+            examples = [" = ".join(map(str, ids)) for ids in found["examples"]]
+            rows.append(
+                {
+                    "task": id,
+                    "dataset": facts["dataset"],
+                    "first": first,
+                    "second": second,
+                    "cases": found["count"],
+                    "dropped": facts.get("dropped", 0),
+                    "examples": "; ".join(examples),
+                }
+            )
+    return frame(rows, "task dataset first second cases dropped examples")
 
 
 def openings(run: Run) -> pd.DataFrame:

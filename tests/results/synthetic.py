@@ -12,10 +12,16 @@ import numpy as np
 
 from bench import metrics
 from bench.ledger import Ledger
+from bench.metrics.volumes import summarise
 from bench.spec import Entrant, Replicates, Search, Study, Suite
 
 CLASSES = ("no liver", "liver", "liver & tumour")
 METRICS = ("macro_f1", "accuracy", "auroc", "per_class_f1")
+MASK_CLASSES = ("background", "liver", "tumour")
+MASK_METRICS = (
+    "mean_case_dice", "mean_dice", "per_class_dice", "per_class_slice_dice", "accuracy",
+)  # fmt: skip
+CLOSING_METRICS = ("per_class_voe", "per_class_assd_mm", "lesion_recall", "lesion_f1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +57,14 @@ def write_run(
     primary: str = "macro_f1",
     title: str = "Liver slices",
     refit: str = "train",
+    masks: bool = False,
+    strata: Sequence[str] = (),
 ) -> Path:
-    """A run of one task, `lits_cls`; the same for the same arguments."""
+    """A run of one task, `lits_cls`; the same for the same arguments.
+
+    masks: the task is a segmentation, with predictions as counts. strata: facts of the cases with
+    which predictions are stored; `votes` tells which patient a case is of, modulo 8.
+    """
     search = Search(effort_epochs=6 * trials, max_epochs=9, max_trials=trials)
     replicates = Replicates(seeds=seeds, refit=refit)  # type: ignore[arg-type]
     studies = [_study(number, actor, search, replicates) for number, actor in enumerate(actors)]
@@ -71,8 +83,19 @@ def write_run(
     (folder / "predictions").mkdir(parents=True)
     record = _record(folder, suite, studies, phantom=phantom, patients=patients)
     record["tasks"]["lits_cls"].update(groups_known=groups_known, primary=primary, title=title)
+    cases: _Cases | _Slices = _Cases(patients, per_patient, strata)
+    if strata:
+        record["tasks"]["lits_cls"].update(strata=list(strata), closing_metrics=[])
+    if masks:
+        cases = _Slices(patients, per_patient)
+        record["tasks"]["lits_cls"].update(
+            kind="image_segmentation",
+            classes=list(MASK_CLASSES),
+            metrics=list(MASK_METRICS),
+            closing_metrics=list(CLOSING_METRICS),
+            strata=[],
+        )
     (folder / "run.json").write_text(json.dumps(record))
-    cases = _Cases(patients, per_patient)
     with Ledger(folder / "ledger.jsonl") as ledger:
         ledger.append(
             "run_started",
@@ -162,9 +185,10 @@ def _record(
 class _Cases:
     """Test cases of patients who differ in how hard they are."""
 
-    def __init__(self, patients: int, per_patient: int) -> None:
+    def __init__(self, patients: int, per_patient: int, strata: Sequence[str]) -> None:
         rng = np.random.default_rng(11)
         count = patients * per_patient
+        self.facts = {name: np.arange(count) // per_patient % 8.0 for name in strata}
         self.groups = np.array([f"patient-{n // per_patient:03d}" for n in range(count)])
         self.ids = np.array([f"{group}/slice-{n:04d}" for n, group in enumerate(self.groups)])
         self.labels = rng.integers(len(CLASSES), size=count)
@@ -177,9 +201,73 @@ class _Cases:
         powers = np.exp(logits)
         return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
 
+    def outcome(self, quality: float, rng: np.random.Generator, primary: str) -> tuple[dict, dict]:
+        """Arrays of the test split, and its metrics."""
+        scores = self.scores(quality, rng)
+        arrays = {
+            "test_ids": self.ids,
+            "test_groups": self.groups,
+            "test_labels": self.labels,
+            "test_scores": scores,
+            **{f"test_fact_{name}": values for name, values in self.facts.items()},
+        }
+        names = list(dict.fromkeys((*METRICS, primary)))
+        return arrays, metrics.evaluate(names, true=self.labels, scores=scores, class_names=CLASSES)
+
+
+class _Slices:
+    """Test slices of one or two volumes a patient; some hold no tumour, some no liver."""
+
+    def __init__(self, patients: int, per_patient: int) -> None:
+        rng = np.random.default_rng(11)
+        patient = np.repeat(np.arange(patients), per_patient)
+        number = np.tile(np.arange(per_patient), patients)
+        self.groups = np.array([f"patient-{n:03d}" for n in patient])
+        volume = np.where(number < per_patient // 2, 0, patient % 2)
+        pairs = zip(self.groups, volume, strict=True)
+        self.cases = np.array([f"{group}-{which}" for group, which in pairs])
+        self.ids = np.array([f"{c}/{n:04d}" for c, n in zip(self.cases, number, strict=True)])
+        liver = rng.integers(0, 400, len(patient)) * (number > 0)
+        tumour = rng.integers(0, 60, len(patient)) * (rng.random(len(patient)) < 0.4) * (number > 0)
+        self.true = np.stack([1024 - liver - tumour, liver, tumour], axis=1)
+        self.difficulty = np.repeat(rng.normal(0, 0.35, patients), per_patient)
+
+    def outcome(self, quality: float, rng: np.random.Generator, primary: str) -> tuple[dict, dict]:
+        """Arrays of the test split, and its metrics."""
+        hit = 1 / (1 + np.exp(-1.5 * quality - self.difficulty))
+        chances = np.full((len(hit), 3, 3), 0.0)
+        chances[:, range(3), range(3)] = hit[:, None]
+        chances[:, range(3), [1, 2, 0]] = 1 - hit[:, None]
+        counts = rng.multinomial(self.true, chances)
+        volumes = np.unique(self.cases)
+        measured = [
+            {
+                "voe_liver": rng.uniform(),
+                "voe_tumour": rng.uniform(),
+                "assd_mm_liver": rng.uniform(0, 9),
+                "assd_mm_tumour": np.nan if number % 3 else rng.uniform(0, 9),
+                "lesion_tp": float(number % 2),
+                "lesion_fp": 1.0,
+                "lesion_fn": 2.0,
+            }
+            for number in range(len(volumes))
+        ]
+        arrays = {
+            "test_ids": self.ids,
+            "test_groups": self.groups,
+            "test_cases": self.cases,
+            "test_counts": counts.astype(np.int32),
+            "test_volumes": volumes,
+            **{f"test_volume_{k}": np.array([m[k] for m in measured]) for k in measured[0]},
+        }
+        names = list(dict.fromkeys((*MASK_METRICS, primary)))
+        return arrays, metrics.evaluate_counts(
+            names, counts=counts, cases=self.cases, class_names=MASK_CLASSES
+        ) | summarise(CLOSING_METRICS, measured, MASK_CLASSES)
+
 
 def _play(
-    folder: Path, ledger: Ledger, study: Study, actor: Actor, cases: _Cases, primary: str
+    folder: Path, ledger: Ledger, study: Study, actor: Actor, cases: _Cases | _Slices, primary: str
 ) -> None:
     rng = np.random.default_rng(int(hashlib.sha256(actor.label.encode()).hexdigest()[:8], 16))
     if actor.fails:
@@ -250,7 +338,7 @@ def _replicate(
     ledger: Ledger,
     study: Study,
     actor: Actor,
-    cases: _Cases,
+    cases: _Cases | _Slices,
     rng: np.random.Generator,
     number: int,
     config: dict,
@@ -272,10 +360,9 @@ def _replicate(
     if error is None:
         ledger.append("replicate_trained", **key, epoch=8, note="")
         ledger.append("test_unsealed", **key, task=study.task, fingerprint="60303ae22b99")
-        scores = cases.scores(actor.quality + rng.normal(0, actor.seed_spread), rng)
-        file = _save(folder, f"{study.id}-{number}", cases, scores)
-        names = list(dict.fromkeys((*METRICS, primary)))
-        test = metrics.evaluate(names, true=cases.labels, scores=scores, class_names=CLASSES)
+        quality = actor.quality + rng.normal(0, actor.seed_spread)
+        arrays, test = cases.outcome(quality, rng, primary)
+        file = _save(folder, f"{study.id}-{number}", arrays)
         if study.replicates.refit == "train":
             validation = {name: value + 0.01 for name, value in test.items()}
         cost = {"charged_seconds": 19.0, "free_seconds": 3.0, "parameters": 11_176_579}
@@ -292,15 +379,9 @@ def _replicate(
     )
 
 
-def _save(folder: Path, name: str, cases: _Cases, scores: np.ndarray) -> dict[str, str]:
+def _save(folder: Path, name: str, arrays: dict) -> dict[str, str]:
     path = folder / "predictions" / f"{name}.npz"
-    np.savez_compressed(
-        path,
-        test_ids=cases.ids,
-        test_groups=cases.groups,
-        test_labels=cases.labels,
-        test_scores=scores,
-    )
+    np.savez_compressed(path, **arrays)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return {"file": f"predictions/{name}.npz", "sha256": digest}
 

@@ -7,6 +7,7 @@ import pytest
 
 from results.report import write_report
 from tests.results.synthetic import CAST, Actor
+from tests.results.test_tables import with_duplicates
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
@@ -57,6 +58,8 @@ RUNS = {
     "failed": {"actors": [CAST[-1]]},
     "unfinished": {"actors": [CAST[0], Actor(label="B", finished=0)], "finish": False},
     "two seeds": {"actors": CAST[:2], "seeds": 2},
+    "segmenters": {"actors": CAST, "masks": True, "primary": "mean_case_dice"},
+    "strata": {"actors": CAST, "strata": ("votes", "slice_area")},
 }
 
 
@@ -107,7 +110,7 @@ def test_a_phantom_is_stamped_on_page_headings_tables_and_files(make_run):
     for caption in re.findall(r"<caption>.*?</caption>|<h2>.*?</h2>|<figcaption>.*?</", text, re.S):
         assert 'class="stamp">phantom<' in caption or caption.startswith("<figcaption>")
     files = sorted((folder / "tables").glob("*.csv"))
-    assert len(files) == 11
+    assert len(files) == 14
     for path in files:
         lines = path.read_text().splitlines()
         assert lines[0].startswith("data,") and all(row["data"] == "phantom" for row in
@@ -144,6 +147,58 @@ def test_an_unfinished_run_tells_how_to_go_on(make_run):
     folder = make_run(finish=False)
     text = Page(report(folder)).text
     assert "not finished" in text and f"bench resume {folder}" in text
+
+
+def test_many_metrics_are_folded_and_all_are_there(make_run):
+    text = report(make_run(CAST, masks=True, primary="mean_case_dice"))
+    shown = re.search(r"<table>\s*<caption>[^/]*Other test metrics.*?</table>", text, re.S).group(0)
+    folded = re.search(r"<details>\s*<summary>(\d+) more test metrics.*?</details>", text, re.S)
+    titles = re.findall(r'<th scope="col" class="n">(.*?)</th>', shown)
+    assert len(titles) == 6 and titles[0] == "Mean Dice"
+    assert int(folded.group(1)) == folded.group(0).count('<tr><th scope="row">') == 8
+    assert "Average surface distance (mm), tumour" in folded.group(0)
+
+
+def test_few_metrics_are_not_folded(make_run):
+    assert "more test metric" not in report(make_run(CAST))
+
+
+def test_errors_by_stratum_have_a_table_a_fact(make_run):
+    folder = make_run(CAST, strata=("annotator_count",))
+    page = Page(report(folder))
+    assert "Errors by annotator count" in page.text
+    assert page.text.count("40 cases") == 8
+    assert len(rows(folder, "strata")) == 5 * 8, "AlexNet failed"
+    assert "Errors by" not in Page(report(without_strata(folder))).text
+
+
+def without_strata(folder):
+    """The same run as if no strata had been recorded."""
+    record = json.loads((folder / "run.json").read_text())
+    del record["tasks"]["lits_cls"]["strata"]
+    (folder / "run.json").write_text(json.dumps(record))
+    return folder
+
+
+def test_identical_cases_in_two_splits_are_shown(make_run):
+    folder = make_run()
+    assert "Identical cases in two splits" not in Page(report(folder)).text
+    page = Page(report(with_duplicates(folder, dropped=0))).text
+    assert "Identical cases in two splits" in page
+    assert "Liver slices train, test 2 no a-1 = b-7; a-2 = b-9" in page
+    page = Page(report(with_duplicates(folder, dropped=3))).text
+    assert "Liver slices train, test 2 yes, 3 in all" in page
+    assert "Liver slices validation, test 0 – –" in page
+
+
+def test_slices_are_said_to_be_of_volumes(make_run):
+    folder = make_run()
+    record = json.loads((folder / "run.json").read_text())
+    record["data"]["lits_cls"]["splits"]["test"]["volumes"] = 12
+    record["data"]["lits_cls"]["splits"]["train"]["volumes"] = 1200
+    (folder / "run.json").write_text(json.dumps(record))
+    page = Page(report(folder)).text
+    assert "test 320 of 12 volumes" in page and page.count(" volumes") == 1
 
 
 def test_unknown_groups_are_said(make_run):
