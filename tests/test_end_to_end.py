@@ -35,7 +35,7 @@ def test_every_study_spent_its_effort_and_has_its_replicates(smoke):
     run, _ = smoke
     state = fold(read(run / "ledger.jsonl"))
     plan = json.loads((run / "run.json").read_text())
-    assert len(state.studies) == len(plan["studies"]) == 3
+    assert len(state.studies) == len(plan["studies"]) == 4
     for study in state.studies.values():
         assert study.effort == plan["suite"]["search"]["effort_epochs"]
         assert [r.state for r in study.replicates.values()] == ["completed"] * 3
@@ -49,7 +49,7 @@ def test_the_search_never_opens_the_test_split(smoke):
         if event["event"].startswith("trial_"):
             assert "test" not in json.dumps(event)
     unsealed = [(e["study"], e["replicate"]) for e in events if e["event"] == "test_unsealed"]
-    assert len(unsealed) == len(set(unsealed)) == 9
+    assert len(unsealed) == len(set(unsealed)) == 12
 
 
 def test_predictions_reproduce_the_recorded_test_metrics(smoke):
@@ -64,12 +64,21 @@ def test_predictions_reproduce_the_recorded_test_metrics(smoke):
             continue
         task = plan["tasks"][event["task"]]
         with np.load(run / event["predictions"]["file"], allow_pickle=False) as arrays:
-            again = metrics.evaluate(
-                task["metrics"],
-                true=arrays["test_labels"],
-                scores=arrays["test_scores"],
-                class_names=task["classes"],
-            )
+            if task["kind"] == "image_segmentation":
+                again = metrics.evaluate_counts(
+                    task["metrics"],
+                    counts=arrays["test_counts"],
+                    cases=arrays["test_cases"],
+                    class_names=task["classes"],
+                )
+                assert len(arrays["test_volumes"]) == len(set(arrays["test_cases"]))
+            else:
+                again = metrics.evaluate(
+                    task["metrics"],
+                    true=arrays["test_labels"],
+                    scores=arrays["test_scores"],
+                    class_names=task["classes"],
+                )
         primary = task["primary"]
         assert again[primary] == pytest.approx(event["test_metrics"][primary])
 
