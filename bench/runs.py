@@ -111,6 +111,7 @@ def _describe(task: Task, data: Mapping[str, Any]) -> dict[str, Any]:
         "dataset": task.dataset,
         "closing_metrics": list(task.closing_metrics),
         "strata": list(task.strata),
+        "prevalences": list(task.prevalences),
         "groups_known": data["groups_known"],
     }
 

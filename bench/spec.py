@@ -200,6 +200,9 @@ class Task:
     """`difficulty(facts)`: float (rows,) >= 0, what `balance = "adasyn"` makes new samples by."""
     strata: tuple[str, ...] = ()
     """Names of facts by whose values a report breaks errors down."""
+    prevalences: tuple[float, ...] = ()
+    """Of two classes: shares of the second, in (0, 1), for which a report gives predictive values:
+    a test set is often richer in it than the population that a model is meant for."""
     version: int = 1
     """Raised with every change of `samples`: part of the prepared data's key."""
     id: str = ""

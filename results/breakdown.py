@@ -1,4 +1,4 @@
-"""Results broken down: a classifier's errors by stratum, a segmenter's measures by volume."""
+"""Results broken down: errors by stratum, predictive values, a segmenter's measures by volume."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench import metrics
 from bench.errors import UserError
 from results.analysis import Entry, TaskAnalysis
 from results.load import Run
@@ -70,6 +71,41 @@ def _of_fact(
             "low": low,
             "high": high,
         }
+
+
+def predictive_values(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
+    """One row an entrant and a prevalence of the task's: what an alarm and an all-clear are worth.
+
+    `ppv` and `npv` are means over the entrant's replicates, with the test set's sensitivity and
+    specificity and the stated share of the positive class; `ppv_std` and `npv_std` their standard
+    deviations. Of tasks of two classes alone.
+    """
+    rows = []
+    for entry in analysis.entries if len(analysis.task.classes) == 2 else ():
+        scored = [one for _, one in _outputs(run, entry) if isinstance(one, Scores)]
+        for prevalence in analysis.task.prevalences if scored else ():
+            rows.append(
+                {
+                    "task": analysis.task.id,
+                    "entrant": entry.study.label,
+                    "prevalence": prevalence,
+                    "seeds": len(scored),
+                    **_at_prevalence(scored, prevalence),
+                }
+            )
+    return frame(rows, "task entrant prevalence seeds ppv ppv_std npv npv_std")
+
+
+def _at_prevalence(scored: list[Scores], prevalence: float) -> dict[str, float]:
+    matrices = np.stack(
+        [metrics.confusion(one.labels, one.scores.argmax(axis=1), classes=2) for one in scored]
+    )
+    found = {}
+    for name, function in (("ppv", metrics.ppv_at), ("npv", metrics.npv_at)):
+        values = np.asarray(function(matrices, prevalence), dtype=float)
+        found[name] = float(values.mean())
+        found[f"{name}_std"] = float(values.std(ddof=1)) if len(values) > 1 else np.nan
+    return found
 
 
 def volumes(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:

@@ -21,7 +21,8 @@ class TaskTables:
 
     analysis: TaskAnalysis
     by_name: dict[str, pd.DataFrame]
-    """`leaderboard`, `comparisons`, `seeds`, `strata`, `volumes`, `trials`, `curves`, `search`,
+    """`leaderboard`, `comparisons`, `seeds`, `strata`, `predictive_values`, `volumes`, `trials`,
+    `curves`, `search`,
     `winners`."""
 
 
@@ -69,6 +70,7 @@ def _task(run: Run, analysis: TaskAnalysis) -> TaskTables:
             "comparisons": tables.comparisons(analysis),
             "seeds": tables.seeds(run, analysis),
             "strata": breakdown.strata(run, analysis),
+            "predictive_values": breakdown.predictive_values(run, analysis),
             "volumes": breakdown.volumes(run, analysis),
             "trials": training.trials(run, analysis),
             "curves": training.curves(run, analysis),

@@ -36,6 +36,7 @@ class TaskFacts:
     groups_known: bool
     closing_metrics: tuple[str, ...] = ()
     strata: tuple[str, ...] = ()
+    prevalences: tuple[float, ...] = ()
     """Names of the facts by which errors are broken down."""
 
 
@@ -168,6 +169,7 @@ def _task(id: str, facts: Mapping[str, Any]) -> TaskFacts:
         groups_known=bool(facts["groups_known"]),
         closing_metrics=tuple(facts.get("closing_metrics", ())),
         strata=tuple(facts.get("strata", ())),
+        prevalences=tuple(facts.get("prevalences", ())),
     )
 
 

@@ -105,6 +105,7 @@ def _task(run: Run, task: TaskTables, looks: figures.Styles) -> dict[str, Any]:
         "secondary": others[:SHOWN_METRICS],
         "more_metrics": others[SHOWN_METRICS:],
         "strata": _strata(found["strata"]),
+        "predictive_values": _predictive_values(found["predictive_values"]),
         "pairs": _records(found["comparisons"]),
         "fold_pairs": len(found["comparisons"]) > SHOWN_PAIRS,
         "seeds": _records(found["seeds"]),
@@ -195,6 +196,19 @@ def _strata(strata: pd.DataFrame) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _predictive_values(table: pd.DataFrame) -> dict[str, Any]:
+    """A row an entrant, a column a prevalence."""
+    cells = {(row["entrant"], row["prevalence"]): row for row in table.to_dict("records")}
+    prevalences = list(dict.fromkeys(table["prevalence"]))
+    return {
+        "prevalences": [f"{100 * prevalence:g} %" for prevalence in prevalences],
+        "rows": [
+            (entrant, [cells[entrant, prevalence] for prevalence in prevalences])
+            for entrant in dict.fromkeys(table["entrant"])
+        ],
+    }
 
 
 def _value(value: Any) -> str:

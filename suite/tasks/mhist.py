@@ -79,4 +79,5 @@ TASK = Task(
     keep=keep,
     difficulty=difficulty,
     strata=("votes",),
+    prevalences=(0.01, 0.05, 0.2, 0.5),
 )

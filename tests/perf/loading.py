@@ -5,7 +5,7 @@ rotation by any angle (p 0.5) and a gamma from (0.5, 1.5) of its own. The DataLo
 are torchvision's v2, whose rotation fills with black where ours reflects. They alternate; each
 side's figure is its best repeat, which other work on the machine disturbed least.
 
-    python tests/perf/loading.py [--size 224] [--batch-size 64] [--workers 2] [--threads 1]
+    python tests/perf/loading.py [--size 224] [--batch-size 64] [--workers 2] [--threads 2]
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--batches", type=int, default=20)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=1, help="of our side")
+    parser.add_argument("--threads", type=int, default=2, help="of our side: as many as workers")
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
 

@@ -6,6 +6,7 @@ from results import breakdown
 from results.analysis import analyse
 from results.compiled import compile_run
 from results.load import load_run
+from results.predictions import Scores
 from results.stats import wilson
 from tests.results.synthetic import CAST, PAIR, Actor
 
@@ -73,3 +74,25 @@ def test_every_volume_s_measures_are_listed(make_run):
 def test_wilson_is_scipy_s(errors, cases):
     expected = scipy_stats.binomtest(errors, cases).proportion_ci(method="wilson")
     assert wilson(errors / cases, cases) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_at_half_a_percent_two_of_three_alarms_of_a_good_test_are_false():
+    """99 % sensitivity and specificity: 100 right alarms and 200 false ones of 20,100 people."""
+    true = np.repeat([0, 1], 100)
+    called = true.copy()
+    called[[0, 150]] = 1 - called[[0, 150]]
+    outputs = Scores(
+        ids=true.astype(str),
+        groups=true.astype(str),
+        labels=true,
+        scores=np.eye(2, dtype=np.float32)[called] * 0.8 + 0.1,
+    )
+    found = breakdown._at_prevalence([outputs, outputs], 0.005)
+    assert found["ppv"] == pytest.approx(0.00495 / (0.00495 + 0.00995))
+    assert round(found["ppv"], 2) == 0.33 and found["npv"] > 0.9999
+    assert found["ppv_std"] == 0
+
+
+def test_tasks_of_more_classes_have_no_predictive_values(make_run):
+    tables = compile_run(load_run(make_run())).files()
+    assert len(tables["predictive_values"]) == 0 and "ppv" in tables["predictive_values"].columns
