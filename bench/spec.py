@@ -101,6 +101,9 @@ class Dataset:
     read: Callable[[Case], Any]
     """A case's raw content: what a task's `samples` takes. Raises BadData with everything that is
     wrong with its files."""
+    memory: Callable[[Case], int] = lambda case: 0
+    """Bytes that reading a case takes, as its files' sizes or headers tell without reading it; 0
+    where that is little or unknown. Cases are read side by side only where a budget allows."""
     id: str = ""
 
     def __post_init__(self) -> None:

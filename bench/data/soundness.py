@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from bench.errors import BadData
 from bench.spec import Case, Dataset
 
 THREADS = max(1, min(4, os.cpu_count() or 1))
-"""Inflating and hashing run outside of Python's lock. Memory holds this many cases at most."""
+"""Inflating and hashing run outside of Python's lock."""
+BUDGET = 1 << 30
+"""Bytes of the cases that are read side by side, as `Dataset.memory` tells them; a larger one is
+read alone, so that memory holds no more than this or one case."""
 STEPS = 200
 """How often progress is told."""
 
@@ -51,6 +55,7 @@ def read_all(
     raised ends the reading and is raised here.
     """
     problems: dict[int, tuple[str, ...]] = {}
+    room = _Room(BUDGET)
     places = iter(range(len(cases)))
     step = max(1, len(cases) // STEPS)
     lock, stopped = threading.Lock(), threading.Event()
@@ -71,7 +76,8 @@ def read_all(
         try:
             while (index := take()) is not None:
                 try:
-                    use(thread, index, _read(dataset, cases[index]))
+                    with room.taken(dataset.memory(cases[index])):
+                        use(thread, index, _read(dataset, cases[index]))
                 except BadData as error:
                     problems[index] = error.problems
                 tell()
@@ -86,6 +92,26 @@ def read_all(
         finally:
             stopped.set()  # An interrupt reaches this thread alone.
     return [problem for index in sorted(problems) for problem in problems[index]]
+
+
+class _Room:
+    """A number of bytes that threads share; who wants more than all of it waits to be alone."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._used, self._waiting = size, 0, threading.Condition()
+
+    @contextmanager
+    def taken(self, wanted: int) -> Iterator[None]:
+        """Waits until there is room."""
+        with self._waiting:
+            self._waiting.wait_for(lambda: not self._used or self._used + wanted <= self._size)
+            self._used += wanted
+        try:
+            yield
+        finally:
+            with self._waiting:
+                self._used -= wanted
+                self._waiting.notify_all()
 
 
 def _read(dataset: Dataset, case: Case) -> Any:

@@ -62,6 +62,14 @@ def read(case: Case) -> Volume:
     return nifti.read(case.source)
 
 
+def memory(case: Case) -> int:
+    """Bytes of the volume and its mask while they are read."""
+    if isinstance(case.source, Stack):
+        return slice_folders.memory(case.source)
+    assert isinstance(case.source, nifti.Pair)
+    return nifti.memory(case.source)
+
+
 DATASET = Dataset(
     title="Liver Tumor Segmentation Benchmark (LiTS)",
     layout=LAYOUT,
@@ -70,4 +78,5 @@ DATASET = Dataset(
     problems=problems,
     cases=cases,
     read=read,
+    memory=memory,
 )

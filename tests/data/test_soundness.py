@@ -114,3 +114,26 @@ def test_whatever_else_goes_wrong_ends_the_reading(where: str) -> None:
             progress=lambda *step: breaks("progress"),
         )
     assert len(seen) < len(CASES)
+
+
+@pytest.mark.parametrize(("size", "together"), [(200, 2), (600, 1), (5_000, 1)])
+def test_large_cases_are_read_one_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, size: int, together: int
+) -> None:
+    monkeypatch.setattr(soundness, "BUDGET", 1_000)
+    lock, now, most = threading.Lock(), [0], [0]
+    both = threading.Barrier(2)
+
+    def read(case: Case) -> None:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        if together == 2 and int(case.id) < 2:
+            both.wait(timeout=10)  # Fails where the second is not let in.
+        time.sleep(0.001)
+        with lock:
+            now[0] -= 1
+
+    data = replace(numbered(read), memory=lambda case: size)
+    assert read_all(data, CASES, lambda *given: None, what="read") == []
+    assert most[0] == together

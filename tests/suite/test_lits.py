@@ -325,3 +325,15 @@ def test_one_real_ct(shared_data: Path) -> None:
     assert bone_rows.mean() > 101 / 2, "the spine lies at the back: at the image's bottom"
     lung = (volume.hu < -600) & (volume.hu > -950)
     assert lung[-5:].sum() > lung[:5].sum(), "the lungs lie at the head's end: last"
+
+
+def test_headers_tell_what_a_case_takes_in_memory(tmp_path):
+    import nibabel
+
+    for name, dtype in (("volume-0", np.int16), ("segmentation-0", np.uint8)):
+        image = nibabel.Nifti1Image(np.zeros((6, 7, 8), dtype), np.eye(4))
+        image.to_filename(tmp_path / f"{name}.nii.gz")
+    (case,) = DATASET.cases(tmp_path)
+    assert DATASET.memory(case) == 6 * 7 * 8 * 3
+    (tmp_path / "volume-0.nii.gz").write_bytes(b"rubbish")
+    assert DATASET.memory(case) == 0
