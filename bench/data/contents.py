@@ -45,6 +45,8 @@ def write_split(folder: Path, split: Split, staged: Staged, rows: np.ndarray) ->
         "groups": [case.group for case in cases],
         "facts": {name: column[rows].tolist() for name, column in staged.facts.items()},
     }
+    if split != "test" and not staged.training[rows].all():
+        table["training"] = staged.training[rows].tolist()
     with (folder / "cases.json").open("w", encoding="utf-8") as stream:
         stream.write(json.dumps(table))
     counts = {"pixel_counts": staged.pixels[rows].sum(0).tolist()} if staged.masks else {}
@@ -72,6 +74,8 @@ def content_of(data: SplitData, folder: Path) -> str:
         "groups": data.groups,
         "facts": {name: column.tolist() for name, column in data.facts.items()},
     }
+    if data.training is not None:
+        table["training"] = data.training.tolist()
     if data.inputs is None:
         digests: Iterable[bytes] = (key(data.text(row).encode()) for row in range(len(data)))
     else:

@@ -25,7 +25,7 @@ from bench.data.staging import Staged, stage
 from bench.errors import BadData, UserError
 from bench.spec import SPLITS, Config, Dataset, Scalar, Split, Task, content_hash
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 """Raised with every change of what is written here, or of which rows go where."""
 
 

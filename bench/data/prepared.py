@@ -6,7 +6,8 @@
     <root>/<split>/texts.npy     uint8 (bytes,), texts in UTF-8, one after the other
     <root>/<split>/offsets.npy   int64 (rows + 1,), where each text begins and ends
     <root>/<split>/labels.npy    int64 (rows,)
-    <root>/<split>/cases.json    {"ids": [...], "cases": [...], "groups": [...], "facts": {...}}
+    <root>/<split>/cases.json    {"ids": [...], "cases": [...], "groups": [...], "facts": {...}},
+                                 and "training" where some rows are for evaluation alone
     <root>/<split>/tokens-*/     texts as some tokenizer's ids: see bench/data/encodings.py
 
 A row is a slice, an image, a text; several rows may come from one case, a volume. A split is opened
@@ -43,6 +44,8 @@ class SplitData:
     """The case that each row comes from: a volume's id for its slices."""
     facts: Mapping[str, np.ndarray] = field(default_factory=dict)
     """By name, float64 (rows,): see `bench.spec.Sample.facts`."""
+    training: np.ndarray | None = None
+    """bool (rows,): which rows may be trained on, where validation is refitted on; None: all."""
     inputs: np.ndarray | None = None
     """uint8 (rows, channels, height, width), memory-mapped."""
     masks: np.ndarray | None = None
@@ -114,6 +117,7 @@ class PreparedTask:
             ids=table["ids"],
             groups=table["groups"],
             cases=table["cases"],
+            training=np.array(table["training"]) if "training" in table else None,
             facts={name: np.asarray(column, float) for name, column in table["facts"].items()},
             **arrays,
         )

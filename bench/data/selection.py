@@ -39,10 +39,13 @@ class TrainingSet:
             name: np.concatenate([split.facts[name] for split in splits])
             for name in splits[0].facts
         }
-        kept = np.ones(len(self._labels), bool)
+        kept = np.concatenate(
+            [np.ones(len(s), bool) if s.training is None else s.training for s in splits]
+        )
         if task.keep is not None:
-            kept = np.asarray(task.keep(config, facts), bool)
-            assert kept.shape == self._labels.shape, "keep gives one value a row"
+            wanted = np.asarray(task.keep(config, facts), bool)
+            assert wanted.shape == self._labels.shape, "keep gives one value a row"
+            kept &= wanted
         self._check(kept)
         self.rows = self._subset(np.flatnonzero(kept))
         """int64 (n,), ascending: what remains after leaving out."""

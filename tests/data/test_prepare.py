@@ -130,6 +130,10 @@ def test_what_is_kept_for_evaluation_is_not_trained_on(raw: Path, tmp_path: Path
     assert {id.split("/")[1] for id in prepared.open("train").ids} == {"0", "1", "2"}
     for split in ("validation", "test"):
         assert len(prepared.open(split)) == 4 * prepared.manifest["splits"][split]["volumes"]
+    validation = prepared.open("validation")
+    assert validation.training is not None
+    assert validation.training.tolist() == [not id.endswith("/3") for id in validation.ids]
+    assert verify(prepared) == []
 
 
 def test_preparing_again_reads_nothing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,12 @@ def test_rows_are_left_out_by_the_task() -> None:
 def test_rows_of_two_splits_follow_one_another() -> None:
     found = TrainingSet([split(), split()], task=task(), config={"leave_out": "3"}, seed=0)
     assert len(found.rows) == 20 and found.rows.max() == 23
+
+
+def test_rows_for_evaluation_alone_are_not_refitted_on() -> None:
+    validation = replace(split(), split="validation", training=np.arange(12) % 2 == 0)
+    found = TrainingSet([split(), validation], task=task(), config={}, seed=0)
+    assert found.rows.tolist() == [*range(12), *range(12, 24, 2)]
 
 
 def test_a_class_without_rows_is_refused_by_its_name() -> None:
