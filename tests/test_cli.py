@@ -86,9 +86,9 @@ def test_a_phantom_is_written_verified_and_prepared(here):
 
 
 def test_verify_shows_twenty_problems_and_gives_programs_all(here):
-    assert bench("data", "phantom", "ag_news", "--out", "made", cwd=here).returncode == 0
-    (here / "made" / "train.csv").write_text('"9","title","text"\n' * 30)
-    verify = ("data", "verify", "ag_news", "--data", "ag_news=made")
+    assert bench("data", "phantom", "ag_news", "--out", "bad", cwd=here).returncode == 0
+    (here / "bad" / "train.csv").write_text('"9","title","text"\n' * 30)
+    verify = ("data", "verify", "ag_news", "--data", "ag_news=bad")
     shown = bench(*verify, cwd=here)
     assert shown.returncode == 2 and "30 mistakes" in shown.stderr
     assert shown.stderr.count("train.csv: row") == 20 and "and 10 more" in shown.stderr
@@ -99,10 +99,10 @@ def test_verify_shows_twenty_problems_and_gives_programs_all(here):
 def test_a_phantom_has_the_shape_that_was_asked_for(here):
     import nibabel
 
-    command = ("data", "phantom", "lits", "--volumes", "2", "--shape", "40,48,12", "--out", "made")
+    command = ("data", "phantom", "lits", "--volumes", "2", "--shape", "40,48,12", "--out", "shaped")
     assert bench(*command, cwd=here).returncode == 0
-    shapes = {nibabel.load(path).shape for path in (here / "made").glob("*.nii.gz")}
-    assert shapes == {(40, 48, 12)} and len(list((here / "made").glob("*.nii.gz"))) == 4
+    shapes = {nibabel.load(path).shape for path in (here / "shaped").glob("*.nii.gz")}
+    assert shapes == {(40, 48, 12)} and len(list((here / "shaped").glob("*.nii.gz"))) == 4
 
 
 def test_trial_prints_an_epoch_a_line_and_its_best(here):

@@ -110,7 +110,7 @@ def test_a_phantom_is_stamped_on_page_headings_tables_and_files(make_run):
     for caption in re.findall(r"<caption>.*?</caption>|<h2>.*?</h2>|<figcaption>.*?</", text, re.S):
         assert 'class="stamp">phantom<' in caption or caption.startswith("<figcaption>")
     files = sorted((folder / "tables").glob("*.csv"))
-    assert len(files) == 14
+    assert len(files) == 15
     for path in files:
         lines = path.read_text().splitlines()
         assert lines[0].startswith("data,") and all(row["data"] == "phantom" for row in
