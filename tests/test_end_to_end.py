@@ -221,7 +221,7 @@ def test_smoke_on_a_cluster_of_two_nodes(tmp_path, cache_folder):
         cluster.shutdown()
     assert done.returncode == 0, done.stderr
     state = fold(read(tmp_path / "spread" / "ledger.jsonl"))
-    assert len(state.studies) == 3
+    assert len(state.studies) == 4
     assert all(len(study.replicates) == 3 for study in state.studies.values())
 
 
