@@ -99,10 +99,10 @@ def test_verify_shows_twenty_problems_and_gives_programs_all(here):
 def test_a_phantom_has_the_shape_that_was_asked_for(here):
     import nibabel
 
-    command = ("data", "phantom", "lits", "--volumes", "2", "--shape", "40,48,12", "--out", "shaped")
+    command = ("data", "phantom", "lits", "--volumes", "2", "--shape", "40,48,12", "--out", "big")
     assert bench(*command, cwd=here).returncode == 0
-    shapes = {nibabel.load(path).shape for path in (here / "shaped").glob("*.nii.gz")}
-    assert shapes == {(40, 48, 12)} and len(list((here / "shaped").glob("*.nii.gz"))) == 4
+    shapes = {nibabel.load(path).shape for path in (here / "big").glob("*.nii.gz")}
+    assert shapes == {(40, 48, 12)} and len(list((here / "big").glob("*.nii.gz"))) == 4
 
 
 def test_trial_prints_an_epoch_a_line_and_its_best(here):
