@@ -74,10 +74,9 @@ def tokens(data: PreparedTask, split: Split, tokenizer: str) -> tuple[np.ndarray
         with sharing.writing(folder), sharing.locked(folder) as alone:
             if not whole(folder):
                 sharing.clear_dead_parts(folder, alone=alone)
-                part = sharing.new_part(folder)
-                _write(part, opened, encode)
-                (part / "about.json").write_text(json.dumps(about))
-                sharing.publish(part, folder, whole=whole)
+                with sharing.made(folder, whole=whole) as part:
+                    _write(part, opened, encode)
+                    (part / "about.json").write_text(json.dumps(about))
     return np.load(folder / "tokens.npy", mmap_mode="r"), np.load(folder / "offsets.npy")
 
 

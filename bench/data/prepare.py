@@ -59,7 +59,8 @@ def prepare(
         with sharing.locked(root) as alone:
             if not _whole(root, fingerprint):
                 sharing.clear_dead_parts(root, alone=alone)
-                _make(root, task, dataset, folder, key, fingerprint, progress)
+                with sharing.made(root, whole=lambda place: _whole(place, fingerprint)) as part:
+                    _write(part, task, dataset, folder, key, fingerprint, progress)
     return prepared
 
 
@@ -147,24 +148,6 @@ def _whole(root: Path, fingerprint: str) -> bool:
     return isinstance(manifest, dict) and wanted.items() <= manifest.items()
 
 
-def _make(
-    root: Path,
-    task: Task,
-    dataset: Dataset,
-    folder: Path,
-    key: Mapping[str, Any],
-    fingerprint: str,
-    progress: Progress | None,
-) -> None:
-    """Write the folder beside its place and move it there when it is whole."""
-    part = sharing.new_part(root)
-    try:
-        _write(part, task, dataset, folder, key, fingerprint, progress)
-        sharing.publish(part, root, whole=lambda place: _whole(place, fingerprint))
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
 def _write(
     part: Path,
     task: Task,
@@ -174,6 +157,7 @@ def _write(
     fingerprint: str,
     progress: Progress | None,
 ) -> None:
+    """All of a prepared folder, its manifest last."""
     try:
         problems, cases = dataset.problems(folder), dataset.cases(folder)
     except OSError as error:  # Not to be taken for one of writing.

@@ -91,6 +91,20 @@ def publish(part: Path, root: Path, *, whole: Callable[[Path], bool]) -> None:
 
 
 @contextmanager
+def made(root: Path, *, whole: Callable[[Path], bool]) -> Iterator[Path]:
+    """A new folder to write to, which takes its place at the end; see `publish`.
+
+    Nothing of it stays where writing fails.
+    """
+    part = new_part(root)
+    try:
+        yield part
+        publish(part, root, whole=whole)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
 def writing(
     place: Path, *, elsewhere: str = "name another folder in $TUNEBENCH_CACHE"
 ) -> Iterator[None]:
