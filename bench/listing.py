@@ -55,7 +55,7 @@ def _show_block(row: Row, console: Console) -> None:
     """The id, then a line a property; empty ones are left out."""
     console.print(f"[bold]{_cell(row['id'])}[/bold]")
     for name, value in row.items():
-        if name != "id" and value not in ([], ""):
+        if name != "id" and value not in ([], "") and not isinstance(value, dict):
             console.print(Padding(f"{name}: {_cell(value)}", (0, 0, 0, 2)))
 
 
@@ -107,24 +107,37 @@ def _families() -> list[Row]:
             "architectures": list(family.architectures),
             "own parameters": list(family.options),
             "space": family.space,
+            "published": sorted({one.document for one in family.published}),
+            "parameters": registry.space_of(family).canonical(),
         },
     )
 
 
 def _spaces() -> list[Row]:
     def row(space: Any) -> Row:
-        return {"parameters": [_parameter(name, item) for name, item in space.canonical().items()]}
+        parameters = [_parameter(name, item) for name, item in space.canonical().items()]
+        return {"hash": space.hash, "parameters": parameters}
 
     return _shelf(registry.spaces(), row)
 
 
 def _parameter(name: str, item: dict[str, Any]) -> str:
-    if item["type"] == "choice":
-        text = f"{name} in {'|'.join(map(str, item['values']))}"
-    else:
-        text = f"{name} in [{item['low']:g}, {item['high']:g}]{' log' if item['log'] else ''}"
-    conditions = " and ".join(f"{k}={v}" for k, v in (item["when"] or {}).items())
-    return f"{text} when {conditions}" if conditions else text
+    match item["type"]:
+        case "choice":
+            text = f"{name} in {'|'.join(map(str, item['values'] + item['also']))}"
+        case "text":
+            text = f"{name}={item['default']}"
+        case _:
+            text = f"{name} in [{item['low']:g}, {item['high']:g}]{' log' if item['log'] else ''}"
+    conditions = " and ".join(_condition(*pair) for pair in (item["when"] or {}).items())
+    held = " (held)" if item.get("held") else ""
+    return f"{text}{held}{' when ' * bool(conditions)}{conditions}"
+
+
+def _condition(name: str, values: Any) -> str:
+    if isinstance(values, dict):
+        return f"{name} is not {'|'.join(map(str, values['not']))}"
+    return f"{name}={'|'.join(map(str, values)) if isinstance(values, tuple) else values}"
 
 
 def _datasets() -> list[Row]:

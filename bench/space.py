@@ -1,115 +1,25 @@
-"""Spaces: named, typed parameters with conditions between them. Standard library only."""
+"""Spaces: named parameters with conditions between them. Standard library only."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from typing import Any
 
 from bench.errors import UserError
-
-Scalar = bool | int | float | str
-Config = dict[str, Scalar]
-"""A trial's configuration: flat, JSON-serialisable, active parameters only."""
+from bench.overrides import overridden
+from bench.parameters import Config, Not, Parameter, Scalar, holds, in_words, named, unknown
 
 
-@dataclass(frozen=True, slots=True)
-class Float:
-    """A real parameter in [low, high], uniform or, with `log`, uniform in its logarithm."""
-
-    low: float
-    high: float
-    log: bool = field(default=False, kw_only=True)
-    default: float | None = field(default=None, kw_only=True)
-    when: Mapping[str, Scalar] | None = field(default=None, kw_only=True)
-    """Active only where another parameter has this value."""
-
-    def __post_init__(self) -> None:
-        _check_range(self.low, self.high, log=self.log)
-        object.__setattr__(self, "low", float(self.low))
-        object.__setattr__(self, "high", float(self.high))
-
-    def middle(self) -> float:
-        """The default, or the middle of the range on its own scale."""
-        if self.default is not None:
-            return self.default
-        if self.log:
-            return math.sqrt(self.low * self.high)
-        return (self.low + self.high) / 2
-
-    def mistake(self, value: object) -> str | None:
-        """What is wrong with a value for this parameter; None where it is allowed."""
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return f"must be a number, got {value!r}"
-        if not self.low <= value <= self.high:
-            return f"must lie in [{self.low:g}, {self.high:g}], got {value!r}"
-        return None
+def content_hash(value: object, *, length: int = 12) -> str:
+    """A short hash of a JSON-serialisable value; the same for equal values on any machine."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()[:length]
 
 
-@dataclass(frozen=True, slots=True)
-class Int:
-    """A whole parameter in [low, high], both ends included."""
-
-    low: int
-    high: int
-    log: bool = field(default=False, kw_only=True)
-    default: int | None = field(default=None, kw_only=True)
-    when: Mapping[str, Scalar] | None = field(default=None, kw_only=True)
-
-    def __post_init__(self) -> None:
-        _check_range(self.low, self.high, log=self.log)
-
-    def middle(self) -> int:
-        """The default, or the middle of the range on its own scale."""
-        if self.default is not None:
-            return self.default
-        if self.log:
-            return round(math.sqrt(self.low * self.high))
-        return (self.low + self.high) // 2
-
-    def mistake(self, value: object) -> str | None:
-        """What is wrong with a value for this parameter; None where it is allowed."""
-        if isinstance(value, bool) or not isinstance(value, int):
-            return f"must be a whole number, got {value!r}"
-        if not self.low <= value <= self.high:
-            return f"must lie in [{self.low}, {self.high}], got {value!r}"
-        return None
-
-
-@dataclass(frozen=True, slots=True, init=False)
-class Choice:
-    """One of several values; the first is the default."""
-
-    values: tuple[Scalar, ...]
-    when: Mapping[str, Scalar] | None
-
-    def __init__(self, *values: Scalar, when: Mapping[str, Scalar] | None = None) -> None:
-        if len(values) < 2 or len(set(values)) < len(values):
-            raise UserError(f"a choice needs two or more different values, got {values!r}")
-        object.__setattr__(self, "values", values)
-        object.__setattr__(self, "when", when)
-
-    def middle(self) -> Scalar:
-        """The default: the first value."""
-        return self.values[0]
-
-    def mistake(self, value: object) -> str | None:
-        """What is wrong with a value for this parameter; None where it is allowed."""
-        if value not in self.values or any(
-            isinstance(value, bool) != isinstance(v, bool) for v in self.values if v == value
-        ):
-            return f"must be one of {', '.join(map(repr, self.values))}, got {value!r}"
-        return None
-
-
-Parameter = Float | Int | Choice
-
-
-def _check_range(low: float, high: float, *, log: bool) -> None:
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise UserError(f"a range needs finite low < high, got {low=}, {high=}")
-    if log and low <= 0:
-        raise UserError(f"a log scale needs 0 < low < high, got {low=}, {high=}: raise low above 0")
+# --- Spaces ---------------------------------------------------------------------------------
 
 
 class Space(Mapping[str, Parameter]):
@@ -117,16 +27,39 @@ class Space(Mapping[str, Parameter]):
 
     def __init__(self, **parameters: Parameter) -> None:
         self._parameters = dict(parameters)
-        seen: dict[str, Parameter] = {}
-        for name, parameter in parameters.items():
-            for other, value in (parameter.when or {}).items():
-                if other not in seen:
-                    raise UserError(
-                        f"{name}: `when` looks back to an earlier parameter, {other!r} is none"
-                    )
-                if mistake := seen[other].mistake(value):
-                    raise UserError(f"{name}: `when` asks for {other} = {value!r}: {mistake}")
-            seen[name] = parameter
+        mistakes = [
+            mistake
+            for name, parameter in parameters.items()
+            for mistake in self._misplaced(name, parameter)
+        ]
+        if mistakes:
+            raise UserError.of(mistakes, heading="space")
+
+    def _misplaced(self, name: str, parameter: Parameter) -> Iterator[str]:
+        """What is wrong with a parameter's condition."""
+        names = list(self._parameters)
+        for other, condition in (parameter.when or {}).items():
+            if other not in self._parameters:
+                yield f"{name}: `when` looks at {unknown('parameter', other, self)}"
+            elif circle := self._circle(name, other):
+                yield f"{name}: conditions go round in a circle: {circle}"
+            elif names.index(other) >= names.index(name):
+                yield f"{name}: `when` looks back to earlier parameters, {other!r} comes later"
+            else:
+                for value in named(condition):
+                    if mistake := self[other].mistake(value):
+                        yield f"{name}: `when` asks for {other} = {value!r}: {other} {mistake}"
+
+    def _circle(self, name: str, other: str, way: tuple[str, ...] = ()) -> str | None:
+        """The way from a parameter back to itself through conditions, if there is one."""
+        if other == name:
+            return " -> ".join((name, *way, name))
+        for further in self._parameters[other].when or {}:
+            if further in self._parameters and other not in way:
+                found = self._circle(name, further, (*way, other))
+                if found is not None:
+                    return found
+        return None
 
     def __getitem__(self, name: str) -> Parameter:
         return self._parameters[name]
@@ -140,11 +73,47 @@ class Space(Mapping[str, Parameter]):
     def __repr__(self) -> str:
         return f"Space({', '.join(self)})"
 
+    # --- composing ---
+
     def __or__(self, other: Mapping[str, Parameter]) -> Space:
         """Both spaces together; a name in both is a mistake."""
         if both := set(self) & set(other):
             raise UserError(f"two spaces both name {', '.join(sorted(both))}: rename one of them")
         return Space(**{**self._parameters, **other})
+
+    def changed(self, **parameters: Parameter) -> Space:
+        """The same space with some of its parameters replaced, each in its place."""
+        if strange := [name for name in parameters if name not in self]:
+            raise UserError(unknown("parameter", strange[0], self))
+        return Space(**{**self._parameters, **parameters})
+
+    def without(self, *names: str) -> Space:
+        """The space without some of its parameters."""
+        if strange := [name for name in names if name not in self]:
+            raise UserError(unknown("parameter", strange[0], self))
+        return Space(**{name: item for name, item in self.items() if name not in names})
+
+    def overridden(self, overrides: Mapping[str, object], *, heading: str) -> Space:
+        """The space with other things searched, as a suite asks for. By parameter: `"search"` has a
+        held one searched, a list names the values to choose from, and a table gives a range:
+        `low`, `high`, `log`, `default`. What may be pinned stays.
+
+        Raises UserError, under the heading, with everything that is wrong.
+        """
+        changed, mistakes = {}, []
+        for name, override in overrides.items():
+            if name not in self:
+                mistakes.append(unknown("parameter", name, self))
+                continue
+            try:
+                changed[name] = overridden(self[name], override)
+            except UserError as error:
+                mistakes.append(f"{name}: {error}")
+        if mistakes:
+            raise UserError.of(mistakes, heading=heading)
+        return self.changed(**changed)
+
+    # --- configurations ---
 
     def resolve(
         self, suggest: Callable[[str, Parameter], Scalar], *, pinned: Mapping[str, Scalar]
@@ -156,7 +125,7 @@ class Space(Mapping[str, Parameter]):
         """
         config: Config = {}
         for name, parameter in self.items():
-            if all(config.get(other) == value for other, value in (parameter.when or {}).items()):
+            if holds(parameter.when, config):
                 config[name] = pinned[name] if name in pinned else suggest(name, parameter)
         return config
 
@@ -185,7 +154,7 @@ class Space(Mapping[str, Parameter]):
         if not mistakes:
             config = self.defaults(pinned=settings)
             mistakes = [
-                f"{name} has no effect unless {_condition(self[name].when)}"
+                f"{name} has no effect unless {in_words(self[name].when)}"
                 for name in settings
                 if name not in config
             ]
@@ -193,28 +162,40 @@ class Space(Mapping[str, Parameter]):
             raise UserError.of(mistakes, heading=heading)
         return config
 
-    def free(self, pins: Mapping[str, object]) -> tuple[str, ...]:
-        """The parameters that a search varies once these are pinned."""
-        return tuple(name for name in self if name not in pins)
+    def held(self) -> Config:
+        """The defaults of the parameters that no search varies unless it is told to."""
+        return {name: item.middle() for name, item in self.items() if item.held}
 
-    def canonical(self) -> dict[str, dict[str, object]]:
+    def free(self, pins: Mapping[str, Scalar]) -> tuple[str, ...]:
+        """The parameters that a search varies once these are pinned: not those that are held, nor
+        those whose condition can no longer hold."""
+        fixed = self.held() | dict(pins)
+        possible: set[str] = set()
+        for name, item in self.items():
+            when = item.when or {}
+            decided = {other: condition for other, condition in when.items() if other in fixed}
+            if possible.issuperset(when) and holds(decided, fixed):
+                possible.add(name)
+        return tuple(name for name in self if name in possible and name not in fixed)
+
+    # --- as a record ---
+
+    def canonical(self) -> dict[str, dict[str, Any]]:
         """A JSON-serialisable description, the same for equal spaces."""
-        return {
-            name: {"type": type(parameter).__name__.lower(), **asdict(parameter)}
-            for name, parameter in self.items()
+        return {name: _described(parameter) for name, parameter in self.items()}
+
+    @property
+    def hash(self) -> str:
+        """A short hash of names, types, ranges, conditions and their order."""
+        return content_hash(list(self.canonical().items()))
+
+
+def _described(parameter: Parameter) -> dict[str, Any]:
+    values = {item.name: getattr(parameter, item.name) for item in fields(parameter)}
+    if values["when"] is not None:
+        values["when"] = {
+            name: {"not": list(named(condition))} if isinstance(condition, Not) else condition
+            for name, condition in values["when"].items()
         }
-
-
-def _condition(when: Mapping[str, Scalar] | None) -> str:
-    return " and ".join(f"{name} = {value!r}" for name, value in (when or {}).items())
-
-
-def unknown(noun: str, value: object, known: Iterable[str]) -> str:
-    """The sentence for an unknown name: the value, the nearest known one, or all of them."""
-    from difflib import get_close_matches
-
-    names = sorted(known)
-    near = get_close_matches(str(value), names, n=1, cutoff=0.5)
-    if near:
-        return f"unknown {noun} {value!r}: did you mean {near[0]!r}?"
-    return f"unknown {noun} {value!r}: known are {', '.join(names) or 'none'}"
+    plain = {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+    return {"type": type(parameter).__name__.lower(), **plain}

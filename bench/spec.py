@@ -8,8 +8,6 @@ task.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +15,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from bench.errors import UserError
-from bench.space import Choice, Config, Float, Int, Parameter, Scalar, Space, unknown
+from bench.overrides import SEARCH
+from bench.parameters import Choice, Config, Float, Int, Not, Parameter, Scalar, Text, unknown
+from bench.space import Space, content_hash
 
 __all__ = [
+    "DEFAULTS",
+    "SEARCH",
     "SPLITS",
     "Budget",
     "Case",
@@ -33,8 +35,10 @@ __all__ = [
     "GroupSplit",
     "Int",
     "Kind",
+    "Not",
     "Parameter",
     "Phantom",
+    "Published",
     "PublishedSplit",
     "Replicates",
     "Report",
@@ -47,6 +51,8 @@ __all__ = [
     "Study",
     "Suite",
     "Task",
+    "Text",
+    "Weights",
     "content_hash",
     "parse_assignments",
     "unknown",
@@ -56,12 +62,6 @@ Kind = Literal["image_classification", "image_segmentation", "text_classificatio
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-
-
-def content_hash(value: object, *, length: int = 12) -> str:
-    """A short hash of a JSON-serialisable value; the same for equal values on any machine."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()[:length]
 
 
 # --- Data -----------------------------------------------------------------------------------
@@ -247,6 +247,38 @@ class Shape:
 # --- Families and entrants ------------------------------------------------------------------
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Weights:
+    """Pretrained weights, found on this machine."""
+
+    name: str
+    """As the configuration names them."""
+    path: Path
+    """A file of tensors; of a transformers model, its folder."""
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    """Per channel, of intensities in [0, 1]: how the images were normalised that they were trained
+    on. Empty where that is not known, and of texts."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Published:
+    """A setting that a document reports: a search can try it first."""
+
+    document: str
+    """Key of the document, such as `resnet-liver-2023`."""
+    settings: Mapping[str, Scalar]
+    """Parameters of the family's whole space; the others keep their defaults."""
+    tasks: tuple[str, ...] = ()
+    """Ids of the tasks that it was reported for; empty: any."""
+
+    def concerns(self, task: str, pins: Mapping[str, Scalar]) -> bool:
+        """Whether it was reported for this task, of a model with these pins."""
+        return (not self.tasks or task in self.tasks) and all(
+            self.settings.get(name, value) == value for name, value in pins.items()
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Family:
     """A kind of model: one build function, its own options, the space its training is tuned in."""
@@ -262,8 +294,18 @@ class Family:
     options: Space = field(default_factory=Space)
     """Architecture parameters: pinned by an entrant or searched."""
     tokenizer: Callable[[Config], str] | None = None
-    """Of a text model: the id of its tokenizer, `words` or `wordpiece-N` with N tokens; None is
-    `words`. See bench/data/encodings.py."""
+    """Of a text model: the id of its tokenizer, `words`, `wordpiece-N` with N tokens, or
+    `pretrained:FOLDER`; None is `words`. See bench/data/encodings.py."""
+    weights: Callable[[Config], Weights | None] | None = None
+    """Finds the pretrained weights that a configuration begins with, fetches them where a hub can
+    be reached; None where it begins from scratch. Raises WeightsMissing, and UserError for a name
+    that there is not. Without this function a family has no pretrained weights."""
+    stages: Callable[[Any], Sequence[Sequence[str]]] | None = None
+    """`stages(model)`: the model's parts from input to output, each as prefixes of its parameters'
+    names; the last is the head. What `freeze` and `layer_decay` go by; None: see
+    bench/train/stages.py."""
+    published: tuple[Published, ...] = ()
+    """Settings that documents report for its models."""
     id: str = ""
 
 
@@ -280,6 +322,11 @@ class Entrant:
     tasks: tuple[str, ...] | None = None
     """The suite's tasks that it enters; None: every one that the family can take."""
     pin: dict[str, Scalar] = field(default_factory=dict)
+    space: dict[str, Any] = field(default_factory=dict)
+    """Changes to its space: by parameter "search", a list of values, or a table of a range."""
+
+
+DEFAULTS = "defaults"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -299,8 +346,9 @@ class Search:
     reduction_factor: int = 3
     """ASHA's eta: of each rung, the best 1/eta go on."""
     max_trials: int | None = None
-    enqueue_defaults: bool = True
-    """Whether each search tries its space's defaults, with the entrant's pins, first."""
+    enqueue: tuple[str, ...] = (DEFAULTS,)
+    """What each search tries first, with the entrant's pins: `defaults`, the space's, and by the
+    keys of documents what those report for the entrant's model on the task."""
     patience: int | None = None
     """Epochs without a better score after which a trial or replicate ends; None: never."""
 
@@ -370,6 +418,8 @@ class Suite:
     """Per task, those of its training-set parameters that no search varies."""
     searches: dict[str, Search] = field(default_factory=dict)
     """Per task whose search differs from that of the others, how it is searched."""
+    spaces: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Per space, what the suite changes in it; the entrants' `space` holds it already."""
     phantom_cases: dict[str, int] = field(default_factory=dict)
     """Per data set, how many cases its phantom has at this scale."""
     primary: str = "mean_difference"
@@ -387,6 +437,11 @@ class Study:
     space: dict[str, dict[str, object]]
     """Canonical form of the whole space, pinned parameters included."""
     pinned: dict[str, Scalar]
+    """What its search does not vary: pins, what is fixed of the training set, held parameters."""
+    free: tuple[str, ...] = ()
+    """What it varies."""
+    enqueued: tuple[dict[str, Scalar], ...] = ()
+    """Whole configurations that it tries first."""
     search: Search
     replicates: Replicates
     seed: int

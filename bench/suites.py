@@ -15,6 +15,7 @@ from bench import registry
 from bench.errors import UserError
 from bench.settings import Settings
 from bench.spec import (
+    DEFAULTS,
     Entrant,
     Family,
     Replicates,
@@ -31,7 +32,7 @@ SCALES = ("demo", "small", "full")
 ANALYSES = ("mean_difference",)
 _TOP = frozenset(
     {"title", "tasks", "primary", "seed", "entrants", "search", "replicates", "options"}
-    | {"phantom_cases", "scales"}
+    | {"spaces", "phantom_cases", "scales"}
 )
 _Section = TypeVar("_Section", Search, Replicates, Entrant)
 
@@ -120,7 +121,7 @@ def _narrow(suite: Suite, tasks: Sequence[str] | None, entrants: Sequence[str] |
     mistakes += [
         unknown("entrant of this suite", name, labels)
         for name in entrants or []
-        if name not in labels and name not in groups
+        if name not in labels and name not in groups and not _enters(suite, name)
     ]
     if mistakes:
         raise UserError.of(mistakes, heading=f"suite {suite.id}")
@@ -128,8 +129,29 @@ def _narrow(suite: Suite, tasks: Sequence[str] | None, entrants: Sequence[str] |
         suite = replace(suite, tasks=tuple(task for task in suite.tasks if task in tasks))
     if entrants:
         chosen = tuple(e for e in suite.entrants if e.label in entrants or e.family in entrants)
+        new = [name for name in entrants if name not in labels and name not in groups]
+        titled = [(registry.families().get(name).title, name) for name in dict.fromkeys(new)]
+        chosen += tuple(
+            _in_spaces(Entrant(label=title, family=name), suite.spaces) for title, name in titled
+        )
         suite = replace(suite, entrants=chosen)
     return suite
+
+
+def _in_spaces(entrant: Entrant, spaces: Mapping[str, Mapping[str, Any]]) -> Entrant:
+    """The entrant with what the suite changes in its family's space; its own changes and pins go
+    first."""
+    family = registry.families().items.get(entrant.family)
+    theirs = spaces.get(family.space, {}) if family is not None else {}
+    kept = {name: item for name, item in theirs.items() if name not in entrant.pin}
+    return replace(entrant, space={**kept, **entrant.space})
+
+
+def _enters(suite: Suite, name: str) -> bool:
+    """Whether a family that is no entrant of the suite can take one of its tasks."""
+    family = registry.families().items.get(name)
+    tasks = [registry.tasks().get(task) for task in suite.tasks]
+    return family is not None and any(task.kind in family.kinds for task in tasks)
 
 
 @dataclass
@@ -161,6 +183,13 @@ class _Reader:
         }
         replicates = self._section(Replicates, "replicates", chosen.replicates)
         entrants = self._entrants(tasks)
+        for where, one in (
+            ("search", search),
+            *((f"search of {t}", s) for t, s in searches.items()),
+        ):
+            documents = _documents() if one is not None and set(one.enqueue) - {DEFAULTS} else []
+            listed = [] if one is None else one.enqueue
+            self._known("document", listed, [DEFAULTS, *documents], prefix=f"{where}.enqueue: ")
         for name, overlay in scales.items():
             listed = overlay.get("entrants", []) if isinstance(overlay, dict) else []
             labels = [entrant.label for entrant in entrants]
@@ -184,6 +213,7 @@ class _Reader:
             replicates=replicates,
             options={id: chosen.options_of(task) for id, task in tasks.items()},
             training={id: chosen.training_of(task) for id, task in tasks.items()},
+            spaces={name: dict(table) for name, table in self._spaces().items()},
             phantom_cases=chosen.phantom_cases,
             primary=primary,
         )
@@ -232,6 +262,7 @@ class _Reader:
             self.mistakes.append("entrants: a suite needs one or more [[entrants]]")
             return ()
         found: list[Entrant] = []
+        spaces = self._spaces()
         for number, raw in enumerate(listed, 1):
             where = f"entrants[{number}]"
             entrant = self._section(Entrant, where, raw)
@@ -239,9 +270,29 @@ class _Reader:
                 continue
             if any(entrant.label == other.label for other in found):
                 self.mistakes.append(f"{where}: label {entrant.label!r} is taken: labels are names")
+            both = sorted(set(entrant.pin) & set(entrant.space))
+            self.mistakes += [f"{where}: {name} is pinned and in `space`" for name in both]
+            entrant = _in_spaces(entrant, spaces)
             self._check_entrant(where, entrant, tasks)
             found.append(entrant)
         return tuple(found)
+
+    def _spaces(self) -> Mapping[str, Mapping[str, Any]]:
+        """The suite's changes to whole spaces, by space; they hold for every family in them."""
+        tables = self._mapping("spaces")
+        self._known("space", tables, registry.spaces().items, prefix="spaces.")
+        found = {}
+        for name, table in tables.items():
+            if name not in registry.spaces().items:
+                continue
+            try:
+                if not isinstance(table, dict):
+                    raise UserError(f"spaces.{name} must be a table, got {table!r}")
+                registry.spaces().get(name).overridden(table, heading=f"spaces.{name}")
+                found[name] = table
+            except UserError as error:
+                self.mistakes.append(str(error))
+        return found
 
     def _at_scale(
         self, entrants: tuple[Entrant, ...], overlay: Mapping[str, Any]
@@ -265,10 +316,13 @@ class _Reader:
         except UserError as error:
             self.mistakes.append(f"{where}: {error}")
             return
-        known = {name: parameter for space in spaces for name, parameter in space.items()}
-        self.mistakes += [
-            f"{where}: pin: {mistake}" for mistake in Space(**known).mistakes(entrant.pin)
-        ]
+        known = Space(**{name: item for space in spaces for name, item in space.items()})
+        try:
+            known = known.overridden(entrant.space, heading=f"{where}: space")
+        except UserError as error:
+            self.mistakes.append(str(error))
+        mistakes = known.mistakes(entrant.pin)
+        self.mistakes += [f"{where}: pin: {mistake}" for mistake in mistakes]
         for name in entrant.tasks or ():
             if name not in tasks:
                 self.mistakes.append(f"{where}: {unknown('task of this suite', name, tasks)}")
@@ -300,6 +354,12 @@ class _Reader:
             self.mistakes.append(f"{key} must be a table, got {value!r}")
             return {}
         return value
+
+
+def _documents() -> list[str]:
+    """Keys of the documents whose settings some family knows."""
+    families = registry.families().items.values()
+    return sorted({one.document for family in families for one in family.published})
 
 
 def _field_names(kind: type) -> list[str]:

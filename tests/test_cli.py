@@ -67,6 +67,16 @@ def test_lists_are_for_people_and_for_programs(here, what):
     assert all(row["id"] in shown for row in rows)
 
 
+def test_the_list_of_families_tells_programs_all_of_them(here):
+    rows = json.loads(bench("list", "families", "--json", cwd=here).stdout)
+    resnet = next(row for row in rows if row["id"] == "resnet")
+    assert resnet["kinds"] == ["image_classification"] and resnet["space"] == "vision"
+    assert "resnet18" in resnet["architectures"]
+    assert resnet["parameters"]["depth"]["values"] == [18, 34, 50, 101, 152]
+    assert resnet["parameters"]["learning_rate"]["log"] is True
+    assert resnet["parameters"]["momentum"]["when"].keys() == {"optimizer"}
+
+
 def test_no_runs_yet_is_said(here):
     assert "no runs" in bench("list", "runs", cwd=here).stdout
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from bench import plan, suites
+from bench import plan, registry, suites
 from bench.errors import UserError
+from bench.spec import Choice, Published
 
 GOOD = """
 title = "Test"
@@ -54,7 +55,7 @@ def test_the_scale_and_then_the_command_line_are_laid_over(resolve):
     ("good", "bad", "said"),
     [
         ('tasks = ["lits_cls"]', 'tasks = ["lits_clz"]', "did you mean 'lits_cls'"),
-        ('family = "fcnn"', 'family = "fcn"', "did you mean 'fcnn'"),
+        ('family = "fcnn"', 'family = "fcnnn"', "did you mean 'fcnn'"),
         ("depth = 18", "dept = 18", "did you mean 'depth'"),
         ("depth = 18", "depth = 19", "depth must be one of 18, 34"),
         ("max_epochs = 5", "max_epoch = 5", "did you mean 'max_epochs'"),
@@ -138,6 +139,16 @@ def test_every_suite_of_the_house_plans_at_every_scale(name, scale):
     assert len(suite.entrants) > 1
 
 
+def test_every_family_enters_a_suite_of_the_house():
+    """At full scale: an architecture that nothing names is one that nobody runs."""
+    entered = {
+        entrant.family
+        for name in suites.names()
+        for entrant in suites.resolve(suites.read(name), scale="full").entrants
+    }
+    assert entered == set(registry.families().items)
+
+
 TWO = """
 title = "Two"
 tasks = ["lits_cls", "mhist"]
@@ -176,9 +187,10 @@ def test_parameters_of_a_training_set_are_fixed_searched_or_pinned(resolve):
     suite = resolve(TWO)
     assert suite.training == {"lits_cls": {}, "mhist": {"balance": "none", "per_class": 100}}
     lits, mhist = plan.plan(suite)
-    assert mhist.pinned == {"balance": "smote", "per_class": 100}
+    held = lits.pinned
+    assert mhist.pinned == held | {"balance": "smote", "per_class": 100}
     assert "leave_out" in mhist.space and "leave_out" not in lits.space
-    assert lits.pinned == {}
+    assert "accumulation_steps" in held and "learning_rate" not in held
 
 
 @pytest.mark.parametrize(
@@ -196,3 +208,134 @@ def test_each_mistake_in_a_task_s_own_settings_is_named(resolve, good, bad, said
     assert good in TWO
     with pytest.raises(UserError, match=said):
         resolve(TWO.replace(good, bad, 1))
+
+
+SPACES = GOOD.replace(
+    "[search]",
+    """
+[spaces.vision]
+optimizer = ["adamw", "sgd", "adam"]
+learning_rate = { low = 1e-4, high = 1e-2 }
+
+[search]""",
+).replace(
+    'family = "fcnn"',
+    'family = "fcnn"\nspace = { initialisation = "search", learning_rate = { high = 0.5 } }',
+)
+
+
+def test_a_suite_overrides_spaces_and_an_entrant_its_own(resolve):
+    a, b = plan.plan(resolve(SPACES))
+    assert b.space["learning_rate"]["high"] == 1e-2 and b.space["learning_rate"]["low"] == 1e-4
+    assert a.space["learning_rate"]["high"] == 0.5 and a.space["learning_rate"]["low"] == 1e-5
+    assert a.space["optimizer"]["values"] == b.space["optimizer"]["values"]
+    assert a.space["optimizer"]["values"] == ["adamw", "sgd", "adam"]
+    assert "initialisation" not in a.pinned and b.pinned["initialisation"] == "default"
+    plain = plan.plan(resolve(GOOD))
+    assert {study.id for study in plain}.isdisjoint({a.id, b.id})
+
+
+def test_a_family_that_is_no_entrant_joins_under_the_suite_s_spaces(resolve):
+    suite = resolve(SPACES, entrants=["convmixer", "B"])
+    assert [entrant.label for entrant in suite.entrants] == ["B", "ConvMixer"]
+    assert suite.entrants[1].space["learning_rate"] == {"low": 1e-4, "high": 1e-2}
+    with pytest.raises(UserError, match="unknown entrant of this suite 'fasttext'"):
+        resolve(SPACES, entrants=["fasttext"])
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "said"),
+    [
+        ("[spaces.vision]", "[spaces.visions]", "unknown space 'visions': did you mean 'vision'"),
+        ("high = 1e-2", "high = 1e-5", "a range needs finite low < high"),
+        ("high = 1e-2", "hihg = 1e-2", "learning_rate: unknown key 'hihg': did you mean 'high'"),
+        ('"adam"]', '"adma"]', "optimizer: value 'adma': did you mean 'adam"),
+        ('["adamw", "sgd", "adam"]', '["sgd"]', "needs two or more values, got .'sgd'.: pin"),
+        ('["adamw", "sgd", "adam"]', '"adam"', "a single value is pinned"),
+        ("pin = { depth = 18 }", "pin = { learning_rate = 90.0 }", "learning_rate must lie in"),
+        (
+            "pin = { depth = 18 }",
+            "space = { dept = 18 }",
+            "space: unknown parameter 'dept': did you",
+        ),
+        (
+            "pin = { depth = 18 }",
+            "pin = { depth = 18 }\nspace = { depth = [18, 34] }",
+            "depth is pinned and in `space`",
+        ),
+        ("max_epochs = 5", 'max_epochs = 5\nenqueue = ["defalts"]', "did you mean 'defaults'"),
+    ],
+)
+def test_each_mistake_in_a_space_is_named(resolve, good, bad, said):
+    assert good in SPACES
+    with pytest.raises(UserError, match=said):
+        resolve(SPACES.replace(good, bad, 1))
+
+
+def test_a_pin_goes_before_the_suite_s_space(resolve):
+    pinned = SPACES.replace("depth = 18", 'depth = 18, optimizer = "sgd"')
+    study = plan.plan(resolve(pinned))[1]
+    assert study.pinned["optimizer"] == "sgd"
+
+
+@pytest.fixture
+def published(monkeypatch):
+    """Families fcnn and resnet know settings of a document."""
+
+    def publish(**settings):
+        for id, given in settings.items():
+            one = Published(document="paper", settings=given, tasks=("lits_cls",))
+            monkeypatch.setattr(
+                registry, "families", _with(registry.families(), id, published=(one,))
+            )
+
+    return publish
+
+
+def _with(shelf, id, **changes):
+    from dataclasses import replace
+
+    changed = replace(shelf, items={**shelf.items, id: replace(shelf.items[id], **changes)})
+    return lambda: changed
+
+
+PAPER = GOOD.replace("max_epochs = 5", 'max_epochs = 5\nenqueue = ["defaults", "paper"]')
+
+
+def test_published_settings_are_enqueued_where_no_pin_speaks_against_them(resolve, published):
+    setting = {"depth": 18, "learning_rate": 1e-4, "schedule": "constant"}
+    published(fcnn={"learning_rate": 2e-4}, resnet=setting)
+    fcnn, resnet = plan.plan(resolve(PAPER))
+    assert [one["learning_rate"] for one in fcnn.enqueued] == [1e-3, 2e-4]
+    assert resnet.enqueued[1]["schedule"] == "constant" and len(resnet.enqueued) == 2
+    other = plan.plan(resolve(PAPER.replace("depth = 18", "depth = 34")))[1]
+    assert len(other.enqueued) == 1
+    assert len(plan.plan(resolve(GOOD))[1].enqueued) == 1
+
+
+def test_an_entrant_from_scratch_is_not_given_published_weights(resolve, published):
+    published(resnet={"depth": 18, "weights": "imagenet", "learning_rate": 1e-4})
+    assert len(plan.plan(resolve(PAPER))[1].enqueued) == 1
+    pinned = PAPER.replace("depth = 18", 'depth = 18, weights = "imagenet"')
+    assert len(plan.plan(resolve(pinned))[1].enqueued) == 2
+
+
+def test_the_same_configuration_is_enqueued_once(resolve, published):
+    published(fcnn={"learning_rate": 1e-3})
+    assert len(plan.plan(resolve(PAPER))[0].enqueued) == 1
+
+
+def test_a_published_setting_outside_of_its_space_is_named(resolve, published):
+    published(fcnn={"learning_rate": 300.0})
+    suite = resolve(PAPER)
+    with pytest.raises(UserError, match="A: the setting of paper lies outside .* learning_rate"):
+        plan.plan(suite)
+
+
+def test_held_parameters_are_neither_free_nor_lost(resolve):
+    study = plan.plan(resolve(GOOD))[0]
+    space = registry.space_of(registry.families().get("fcnn"), registry.tasks().get("lits_cls"))
+    held = {name for name, item in space.items() if item.held}
+    assert held and held <= set(study.pinned)
+    assert isinstance(space["initialisation"], Choice)
+    assert study.enqueued[0]["initialisation"] == "default"

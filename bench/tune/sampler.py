@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from bench.ledger import Trial
 from bench.seeds import derive
-from bench.spec import Choice, Config, Int, Parameter, Scalar, Space, Study
+from bench.spec import Choice, Config, Int, Parameter, Scalar, Space, Study, Text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,33 +43,41 @@ class Sampler:
 
     def ask(self, number: int) -> Suggestion:
         """The configuration of trial `number`. Trials are asked for in order, from 0."""
-        enqueued = number == 0 and self._study.search.enqueue_defaults
-        if enqueued:
-            defaults = self._space.defaults(pinned=self._study.pinned)
-            self._mirror.enqueue_trial(self._suggested(defaults))
+        first = self._study.enqueued
+        given = first[number] if number < len(first) else None
+        pinned = self._study.pinned
+        if given is not None:
+            searched = self._searched(given)
+            self._mirror.enqueue_trial(searched)
+            pinned = {name: value for name, value in given.items() if name not in searched}
         self._mirror.sampler = self._sampler(derive(self._study.seed, "search", number))
         trial = self._mirror.ask()
         assert trial.number == number, (trial.number, number)
         self._trials[number] = trial
         config = self._space.resolve(
-            lambda name, parameter: _suggest(trial, name, parameter), pinned=self._study.pinned
+            lambda name, parameter: _suggest(trial, name, parameter), pinned=pinned
         )
         return Suggestion(
             number=number,
             config=config,
-            origin="enqueued" if enqueued else "sampler",
+            origin="sampler" if given is None else "enqueued",
             attributes=dict(self._storage.get_trial_system_attrs(self._id_of(number))),
         )
 
-    def _suggested(self, config: Config) -> Config:
-        """What of a configuration is not pinned: what Optuna knows of."""
-        return {name: value for name, value in config.items() if name not in self._study.pinned}
+    def _searched(self, config: Config) -> Config:
+        """What Optuna knows of a configuration: what the search varies, and, of one that was
+        enqueued, only values that the search could have drawn."""
+        return {
+            name: value
+            for name, value in config.items()
+            if name not in self._study.pinned and self._space[name].drawn(value)
+        }
 
     def restore(self, trial: Trial) -> None:
         """Take in a trial that an earlier driver started."""
         if trial.number in self._trials:
             return
-        suggested = self._suggested(trial.config)
+        suggested = self._searched(trial.config)
         self._mirror.add_trial(
             self._optuna.trial.create_trial(
                 state=self._optuna.trial.TrialState.RUNNING,
@@ -125,6 +133,7 @@ class Sampler:
         parameter = self._space[name]
         if isinstance(parameter, Choice):
             return distributions.CategoricalDistribution(parameter.values)
+        assert not isinstance(parameter, Text), f"{name} is held: a search draws no open names"
         if isinstance(parameter, Int):
             return distributions.IntDistribution(parameter.low, parameter.high, log=parameter.log)
         return distributions.FloatDistribution(parameter.low, parameter.high, log=parameter.log)
@@ -134,6 +143,8 @@ def _suggest(trial: Any, name: str, parameter: Parameter) -> Scalar:
     value: Scalar
     if isinstance(parameter, Choice):
         value = trial.suggest_categorical(name, parameter.values)
+    elif isinstance(parameter, Text):
+        raise AssertionError(f"{name} is held: a search draws no open names")
     elif isinstance(parameter, Int):
         value = trial.suggest_int(name, parameter.low, parameter.high, log=parameter.log)
     else:

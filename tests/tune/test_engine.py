@@ -174,9 +174,22 @@ def test_the_defaults_are_tried_first_unless_the_suite_says_otherwise(tmp_path):
     first, second = (engine.searches["task-a"].state.trials[n] for n in (0, 1))
     assert first.config == SPACE.defaults() and first.origin == "enqueued"
     assert second.origin == "sampler"
-    engine = run(tmp_path / "2", [study("a", enqueue_defaults=False)])
+    engine = run(tmp_path / "2", [study("a", enqueued=())])
     assert engine.searches["task-a"].state.trials[0].origin == "sampler"
     assert engine.searches["task-a"].state.trials[0].config != SPACE.defaults()
+
+
+def test_settings_that_no_search_would_draw_are_tried_as_they_are(tmp_path):
+    """A decay of 0 lies outside of the log range, the clipping is held: neither is lost."""
+    published = SPACE.defaults() | {"decay": 0.0, "clip": "norm"}
+    studies = [study("a", enqueued=(SPACE.defaults(), published))]
+    engine = run(tmp_path, studies)
+    trials = engine.searches["task-a"].state.trials
+    assert [trials[n].origin for n in range(3)] == ["enqueued", "enqueued", "sampler"]
+    assert trials[1].config == published
+    assert {trials[n].config["clip"] for n in trials if n != 1} == {"none"}
+    again = run(tmp_path, studies)
+    assert again.searches["task-a"].state.trials == trials
 
 
 def test_max_trials_caps_the_search(tmp_path):

@@ -18,17 +18,27 @@ SPACE = Space(
     optimizer=Choice("adamw", "sgd"),
     learning_rate=Float(1e-4, 1e-1, log=True, default=0.05),
     momentum=Float(0.8, 0.99, when={"optimizer": "sgd"}),
+    decay=Float(1e-6, 1e-1, log=True, limits=(0, 1), default=1e-3),
+    clip=Choice("none", "norm", held=True),
 )
 
 
-def study(name: str = "a", *, seeds: int = 3, refit: str = "train", **search) -> Study:
+def study(
+    name: str = "a",
+    *,
+    seeds: int = 3,
+    refit: str = "train",
+    enqueued: tuple[dict, ...] = (SPACE.defaults(),),
+    **search,
+) -> Study:
     settings = {"effort_epochs": 30, "max_epochs": 9} | search
     return Study(
         id=f"task-{name}",
         task="task",
         entrant=Entrant(label=f"Entrant {name}", family="family"),
         space=SPACE.canonical(),
-        pinned={},
+        pinned=SPACE.held(),
+        enqueued=enqueued,
         search=Search(**settings),
         replicates=Replicates(seeds=seeds, refit=refit),
         seed=derive(7, name),

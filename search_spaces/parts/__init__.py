@@ -1,0 +1,1 @@
+"""Parts that spaces are composed of: parameters that several of them share. No space is in here."""
