@@ -17,7 +17,7 @@ from bench.errors import UserError
 from bench.spec import Scalar
 from results.predictions import Predictions, read_predictions
 
-VERSION = 1
+VERSION = 2
 """The newest version of run.json that is read."""
 
 
@@ -53,16 +53,16 @@ class StudyFacts:
     space: tuple[str, ...]
     """Names of all parameters, pinned ones included."""
     pinned: Mapping[str, Scalar]
+    """What the search did not vary, by name."""
+    free: tuple[str, ...]
+    """The parameters that the search varied."""
+    held: Mapping[str, Scalar]
+    """The defaults of parameters that no search varies unless it is told to."""
     search: Mapping[str, Any]
     """The fields of `bench.spec.Search`."""
     seeds: int
     """Replicates planned."""
     refit: str
-
-    @property
-    def free(self) -> tuple[str, ...]:
-        """The parameters that the search varied."""
-        return tuple(name for name in self.space if name not in self.pinned)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +183,22 @@ def _study(facts: Mapping[str, Any]) -> StudyFacts:
         group=entrant.get("group"),
         space=tuple(facts["space"]),
         pinned=dict(facts["pinned"]),
+        free=_free(facts),
+        held={name: _default(item) for name, item in facts["space"].items() if item.get("held")},
         search=dict(facts["search"]),
         seeds=int(facts["replicates"]["seeds"]),
         refit=facts["replicates"]["refit"],
     )
+
+
+def _default(parameter: Mapping[str, Any]) -> Scalar:
+    """The default of a parameter in canonical form; one that is held has a default."""
+    default: Scalar = parameter["values"][0] if "values" in parameter else parameter["default"]
+    return default
+
+
+def _free(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a study varied; version 1 of the record left it to its readers."""
+    if "free" in facts:
+        return tuple(facts["free"])
+    return tuple(name for name in facts["space"] if name not in facts["pinned"])

@@ -162,7 +162,9 @@ def _inline(script: str) -> Any:
 
 
 def _winners(winners: pd.DataFrame) -> dict[str, Any]:
-    """A row a parameter, a column an entrant: (value, pinned) or None where it has no effect."""
+    """A row a parameter, a column an entrant: (value, pinned) or None where it has no effect.
+    Parameters that nobody touched are left out."""
+    touched = set(winners["parameter"][~winners["held"].astype(bool)])
     entrants = list(dict.fromkeys(winners["entrant"]))
     cells = {
         (row["parameter"], row["entrant"]): (_value(row["value"]), row["pinned"])
@@ -173,6 +175,7 @@ def _winners(winners: pd.DataFrame) -> dict[str, Any]:
         "rows": [
             (name, [cells.get((name, entrant)) for entrant in entrants])
             for name in dict.fromkeys(winners["parameter"])
+            if name in touched
         ],
     }
 

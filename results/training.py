@@ -123,13 +123,14 @@ def _search(progress: StudyState) -> Iterable[tuple[str, int, int, float | None]
 
 
 def winners(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
-    """The configuration that each search chose: one row a parameter."""
+    """The configuration that each search chose: one row a parameter. `pinned`: the search did not
+    vary it; `held`: nor did anybody set it, it has its default."""
     rows = []
     for entry in analysis.entries:
         progress = run.progress(entry.study.id)
         if progress.winner is None or progress.winner not in progress.trials:
             continue
-        trial = progress.trials[progress.winner]
+        trial, held = progress.trials[progress.winner], entry.study.held
         for name, value in trial.config.items():
             rows.append(
                 {
@@ -139,9 +140,10 @@ def winners(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
                     "parameter": name,
                     "value": value,
                     "pinned": name in entry.study.pinned,
+                    "held": name in held and held[name] == value,
                 }
             )
-    return frame(rows, "task entrant trial parameter value pinned", plain=("value",))
+    return frame(rows, "task entrant trial parameter value pinned held", plain=("value",))
 
 
 def trials(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:

@@ -116,12 +116,14 @@ def write_run(
 def _study(number: int, actor: Actor, search: Search, replicates: Replicates) -> Study:
     pin = dict(actor.pin)
     space = {"learning_rate": {}, "weight_decay": {}, "optimizer": {}, **{name: {} for name in pin}}
+    space["initialisation"] = {"type": "choice", "values": ["default", "he_normal"], "held": True}
     return Study(
         id=f"lits_cls-{number}",
         task="lits_cls",
         entrant=Entrant(label=actor.label, family="resnet", pin=pin),
         space=space,
-        pinned=pin,
+        pinned={"initialisation": "default"} | pin,
+        free=tuple(name for name in space if name not in pin and name != "initialisation"),
         search=search,
         replicates=replicates,
         seed=number,

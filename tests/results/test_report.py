@@ -246,3 +246,12 @@ def test_in_a_browser_it_draws_fits_and_asks_for_nothing(make_run, width, scheme
         title = page.title()
         browser.close()
     assert wide == width and said == [] and asked == [address] and title.startswith("PHANTOM")
+
+
+def test_the_page_leaves_out_parameters_that_nobody_touched(make_run):
+    folder = make_run()
+    page = write_report(folder).read_text()
+    table = page[page.index("Winning configurations") :].split("</table>")[0]
+    assert "<code>optimizer</code>" in table and "initialisation" not in table
+    written = (folder / "tables" / "winners.csv").read_text()
+    assert "initialisation" in written

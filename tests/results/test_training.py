@@ -55,3 +55,10 @@ def test_winners_say_what_was_pinned(cast):
     depth = winners[winners["parameter"] == "depth"].set_index("entrant")
     assert depth.loc["ResNet-34, from scratch", "value"] == 34 and depth["pinned"].all()
     assert not winners[winners["parameter"] == "learning_rate"]["pinned"].any()
+
+
+def test_winners_say_what_nobody_touched(cast):
+    winners = training.winners(*cast)
+    held = winners[winners["parameter"] == "initialisation"]
+    assert len(held) and held["held"].all() and held["pinned"].all()
+    assert not winners[winners["parameter"] == "depth"]["held"].any()
