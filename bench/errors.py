@@ -31,3 +31,21 @@ class BadData(UserError):
         """problems: one line each, naming its file."""
         super().__init__("; ".join(problems))
         self.problems = problems
+
+
+class WeightsMissing(UserError):
+    """Pretrained weights that an entrant asks for and that cannot be had here."""
+
+    def __init__(self, name: str, looked: list[str]) -> None:
+        """name: as the user wrote it. looked: where they were looked for, a phrase each."""
+        super().__init__(
+            f"the weights {name!r} cannot be had; looked for in {'; '.join(looked)}. {REMEDIES}"
+        )
+        self.name = name
+        self.looked = looked
+
+
+REMEDIES = (
+    "Fetch them into the cache on a machine with a network, or name a folder or file that holds "
+    'them (weights = "/path"), or train from scratch (weights = "none")'
+)

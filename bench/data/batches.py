@@ -80,10 +80,26 @@ def drawn_order(
 
 
 def load(
-    data: PreparedTask, splits: Sequence[Split], *, device: str, tokenizer: str = "words"
+    data: PreparedTask,
+    splits: Sequence[Split],
+    *,
+    device: str,
+    tokenizer: str = "words",
+    mean: Sequence[float] = (),
+    std: Sequence[float] = (),
 ) -> Images | Texts:
-    """The named splits of a task as one source of batches; kept for the next trial that asks."""
-    return _load(data, tuple(splits), device, tokenizer, data.manifest["fingerprint"])
+    """The named splits of a task as one source of batches; kept for the next trial that asks.
+
+    mean, std: per channel, of intensities in [0, 1], what images are normalised by; by default the
+    training split's own. Sources that differ in them alone share their images.
+    """
+    found = _load(data, tuple(splits), device, tokenizer, data.manifest["fingerprint"])
+    if not mean or data.manifest["kind"] == "text_classification":
+        return found
+    from bench.data.images import Images
+
+    assert isinstance(found, Images)
+    return found.normalised(mean, std)
 
 
 @lru_cache(maxsize=4)

@@ -7,6 +7,7 @@ sent while the device still works on the one before.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -24,6 +25,7 @@ SHARE_OF_FREE_MEMORY = 0.4
 class Images:
     """Batches of images: inputs float32 (batch, channels, height, width), normalised.
 
+    Channels are as many as means: images of one channel are normalised by each of several in turn.
     Targets are int64: labels (batch,), or masks (batch, height, width) where the splits have them.
     After mixup or cutmix of labelled images they are float32 probabilities (batch, classes).
     """
@@ -49,6 +51,12 @@ class Images:
         self._inputs = Rows(inputs, home=home, device=self.device)
         self._masks = Rows(masks, home=home, device=self.device) if masks else None
         self._mean, self._std = mean, std
+
+    def normalised(self, mean: Sequence[float], std: Sequence[float]) -> Images:
+        """The same images, held once, under another normalisation."""
+        found = copy.copy(self)
+        found._mean, found._std = mean, std
+        return found
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -12,7 +12,7 @@ from bench.data import batches
 from bench.data.prepared import PreparedTask
 from bench.spec import Config, Family, Split, Task
 from bench.train.checkpoint import Checkpoint
-from bench.train.model import build, tokenizer_of
+from bench.train.model import Inputs, build, inputs_of
 from bench.train.outcome import Outcome, judge
 
 
@@ -56,11 +56,10 @@ def evaluate(
         )
     model = build(family, config, data, seed=0, device=torch.device(device))
     model.load_state_dict(state["best"])
+    inputs = inputs_of(family, config, data)
     return Evaluation(
         splits={
-            split: _outcome(
-                task, model, data, split, device=device, tokenizer=tokenizer_of(family, config)
-            )
+            split: _outcome(task, model, data, split, device=device, inputs=inputs)
             for split in splits
         },
         parameters=state["parameters"],
@@ -77,10 +76,17 @@ def _outcome(
     split: Split,
     *,
     device: str,
-    tokenizer: str,
+    inputs: Inputs,
 ) -> Outcome:
     opened = data.open(split)
-    source = batches.load(data, (split,), device=device, tokenizer=tokenizer)
+    source = batches.load(
+        data,
+        (split,),
+        device=device,
+        tokenizer=inputs.tokenizer,
+        mean=inputs.mean,
+        std=inputs.std,
+    )
     found = judge(task, model, source, opened, closing=split == "test")
     arrays = {"ids": np.array(opened.ids), "groups": np.array(opened.groups)}
     if opened.masks is None:

@@ -18,7 +18,7 @@ from bench.data.prepared import PreparedTask, SplitData
 from bench.data.selection import TrainingSet
 from bench.data.texts import Texts
 from bench.spec import Config, Family, Split, Task
-from bench.train.model import tokenizer_of
+from bench.train.model import inputs_of
 
 Refit = Literal["train", "train+validation"]
 
@@ -26,7 +26,8 @@ Refit = Literal["train", "train+validation"]
 class Material:
     """The data of one trial or replicate; a function of task, configuration and seed.
 
-    Raises UserError for a training set or an augmentation that cannot be had.
+    Raises UserError for a training set or an augmentation that cannot be had, and what `inputs_of`
+    raises.
     """
 
     def __init__(
@@ -42,10 +43,18 @@ class Material:
     ) -> None:
         self._task, self._config, self._seed = task, config, seed
         self._manifest = data.manifest
-        fingerprint, tokenizer = data.manifest["fingerprint"], tokenizer_of(family, config)
+        fingerprint = data.manifest["fingerprint"]
+        inputs = inputs_of(family, config, data)
 
         def source(*splits: Split) -> Images | Texts:
-            return batches.load(data, splits, device=device, tokenizer=tokenizer)
+            return batches.load(
+                data,
+                splits,
+                device=device,
+                tokenizer=inputs.tokenizer,
+                mean=inputs.mean,
+                std=inputs.std,
+            )
 
         trained_on: tuple[Split, ...] = ("train",) if refit == "train" else ("train", "validation")
         self._source = source(*trained_on)
@@ -55,8 +64,8 @@ class Material:
             config,
             kind=task.kind,
             classes=len(task.classes),
-            mean=data.manifest["mean"],
-            std=data.manifest["std"],
+            mean=inputs.mean,
+            std=inputs.std,
         )
         self.validation: tuple[Images | Texts, SplitData] | None = None
         """The validation split as a source and as a table; None where it is trained on."""

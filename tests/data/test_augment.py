@@ -101,6 +101,29 @@ def test_inputs_are_normalised_channel_by_channel() -> None:
     torch.testing.assert_close(inputs, (as_float(images) - mean) / std, atol=1e-5, rtol=1e-5)
 
 
+ALONE = [config for config in EVERYTHING if "mixup" not in config]
+
+
+@pytest.mark.parametrize("config", [*ALONE, {"jitter": 0.5, "augmentation": "affine"}], ids=str)
+def test_one_channel_is_normalised_by_each_of_several_means(config: dict[str, Any]) -> None:
+    images = noise(6, 1, 12, 20).clamp(min=1)  # 0 is what is erased
+    grey = {"mean": [0.0], "std": [1.0]}
+    three = {"mean": [0.1, 0.5, 0.9], "std": [0.2, 0.3, 0.4]}
+
+    def drawn(moments: dict[str, list[float]]) -> Tensor:
+        found = Augmentation.of(config, kind="image_classification", classes=2, **moments)
+        assert found is not None
+        coins = torch.Generator().manual_seed(4)
+        return found(images, torch.zeros(6).long(), made=np.zeros(6, bool), generator=coins)[0]
+
+    mean, std = (torch.tensor(three[name]).view(1, 3, 1, 1) for name in ("mean", "std"))
+    plain, found = drawn(grey), drawn(three)
+    if "erasing" in config:  # what is erased is set to each channel's own mean
+        plain = torch.where(plain == 0, mean, plain)
+    # The same draws, and no turned hues: the image is grey.
+    torch.testing.assert_close(found, (plain - mean) / std, atol=1e-4, rtol=1e-4)
+
+
 # --- Intensities --------------------------------------------------------------------------------
 
 
@@ -115,10 +138,11 @@ def test_gamma_raises_each_image_to_a_power_of_its_own() -> None:
     torch.testing.assert_close(run(ends, gamma=True)[0], as_float(ends))
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_tables_give_what_they_hold(channels: int) -> None:
-    images, tables = noise(5, channels), torch.rand(5, channels, 256)
+@pytest.mark.parametrize(("channels", "asked"), [(1, 1), (3, 3), (1, 3)])
+def test_tables_give_what_they_hold(channels: int, asked: int) -> None:
+    images, tables = noise(5, channels), torch.rand(5, asked, 256)
     found = intensity.look_up(images, tables)
+    images = images.expand(-1, asked, -1, -1)
     expected = tables.gather(2, images.flatten(2).long()).view(images.shape)
     assert torch.equal(found, expected)
 

@@ -99,6 +99,20 @@ def test_two_splits_follow_one_another(tmp_path: Path) -> None:
     assert labels.tolist() == (rows % 2).tolist()
 
 
+def test_a_source_may_be_normalised_otherwise_and_is_mapped_once(tmp_path: Path) -> None:
+    data = write(tmp_path)
+    own = batches.load(data, ("train",), device="cpu")
+    theirs = batches.load(data, ("train",), device="cpu", mean=[1 / 255, 0, 0], std=[1 / 255] * 3)
+    assert isinstance(own, Images) and isinstance(theirs, Images)
+    assert theirs._inputs is own._inputs
+    ((inputs, _),) = theirs.batches([Draw.plain(np.array([4, 2]))])
+    np.testing.assert_allclose(inputs[:, :, 0, 0].numpy(), [[3, 4, 4], [1, 2, 2]], atol=1e-4)
+    # The kept source is as it was.
+    assert batches.load(data, ("train",), device="cpu") is own
+    ((inputs, _),) = own.batches([Draw.plain(np.array([4, 2]))])
+    np.testing.assert_allclose(inputs[:, 0, 0, 0].numpy(), [4, 2], atol=1e-4)
+
+
 def test_a_split_is_mapped_once_for_all_trials(tmp_path: Path) -> None:
     data = write(tmp_path)
     first = batches.load(data, ("train",), device="cpu")

@@ -46,6 +46,21 @@ def test_images_are_normalised_rows_of_the_memory_map(tmp_path: Path) -> None:
     assert labels.dtype == torch.int64 and source.resident and not source.segmentation
 
 
+def test_two_normalisations_share_their_images(tmp_path: Path) -> None:
+    train = split("train", 20, folder=tmp_path)
+    assert train.inputs is not None
+    own = Images([train], **MOMENTS, device="cpu")
+    theirs = own.normalised([0.1, 0.5, 0.9], [0.2, 0.3, 0.4])
+    assert theirs._inputs is own._inputs and theirs.labels is own.labels
+    draw = Draw.plain(np.array([5, 3]))
+    raw = torch.from_numpy(train.inputs[draw.rows]).float() / 255
+    ((grey, _),), ((coloured, _),) = own.batches([draw]), theirs.batches([draw])
+    torch.testing.assert_close(grey, (raw - 0.4) / 0.2, atol=1e-5, rtol=1e-5)
+    for channel, (mean, std) in enumerate([(0.1, 0.2), (0.5, 0.3), (0.9, 0.4)]):
+        one = coloured[:, channel : channel + 1]
+        torch.testing.assert_close(one, (raw - mean) / std, atol=1e-5, rtol=1e-5)
+
+
 def test_masks_are_the_targets_where_there_are_any() -> None:
     parts = [split("train", 9, masks=True), split("validation", 4, masks=True)]
     source = Images(parts, **MOMENTS, device="cpu")
@@ -114,6 +129,18 @@ def test_extra_samples_of_a_batch_are_changed_and_the_others_are_not() -> None:
     )
     same = [torch.allclose(a, b, atol=1e-4) for a, b in zip(plain, found, strict=True)]
     assert same == [True, False, True, False]
+
+
+@pytest.mark.gpu
+def test_a_gpu_normalises_one_channel_by_each_of_several_means() -> None:
+    several = ([0.1, 0.5, 0.9], [0.2, 0.3, 0.4])
+    draw = Draw.plain(np.arange(9))
+    here, there = (
+        Images([split("train", 9)], **MOMENTS, device=device).normalised(*several)
+        for device in ("cpu", "cuda")
+    )
+    ((one, _),), ((two, _),) = here.batches([draw]), there.batches([draw])
+    torch.testing.assert_close(one, two.cpu())
 
 
 @pytest.mark.gpu

@@ -37,7 +37,7 @@ class Augmentation:
     classes: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    """Per channel, of intensities in [0, 1]."""
+    """Per channel, of intensities in [0, 1]; of images of one channel there may be several."""
     geometry: str = "none"
     """One of SETS."""
     strength: float = 1.0
@@ -49,7 +49,7 @@ class Augmentation:
     crop: bool = False
     """Blow up a part of the image to its full size."""
     erasing: float = 0.0
-    """The probability that a rectangle is set to the training mean; masks keep what was there."""
+    """The probability that a rectangle is set to `mean`; masks keep what was there."""
     mixup: float = 0.0
     cutmix: float = 0.0
     """Alpha of the Beta distribution of the shares, 0 for no mixing; with both, half of the images

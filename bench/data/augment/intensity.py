@@ -19,9 +19,11 @@ as in SimCLR at strength 1 (Chen et al. 2020, appendix A)."""
 
 
 def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Images, uint8 (batch, channels, height, width), as normalised float32."""
-    count, channels = images.shape[:2]
-    tables = _range(images).expand(count, channels, 256)
+    """Images, uint8 (batch, channels, height, width), as normalised float32.
+
+    mean, std: per channel; of images of one channel, there may be several: one channel for each.
+    """
+    tables = _range(images).expand(len(images), len(mean), 256)
     return look_up(images, (tables - _column(mean, images)) / _column(std, images))
 
 
@@ -37,9 +39,9 @@ def adjust(
     """Normalised images as above, their intensities changed before.
 
     In this order, each clipped to [0, 1]: contrast about the image's own mean, brightness, gamma,
-    and, where there are three channels, saturation and hue.
+    and, where the images themselves have three channels, saturation and hue.
     """
-    count, channels = images.shape[:2]
+    count = len(images)
     table = _range(images).expand(count, 256)
     if jitter:
         contrast, brightness = _factors((2, count), jitter, rng).to(images.device)
@@ -50,16 +52,20 @@ def adjust(
     if gamma:
         powers = torch.from_numpy(rng.uniform(*GAMMA, size=(count, 1))).float()
         table = table ** powers.to(images.device)
-    tables = table[:, None].expand(count, channels, 256)
+    tables = table[:, None].expand(count, len(mean), 256)
     shift, scale = _column(mean, images), _column(std, images)
-    if jitter and channels == 3:
+    if jitter and images.shape[1] == 3:
         coloured = _coloured(look_up(images, tables), jitter, rng)
         return coloured.sub_(shift[..., None]).div_(scale[..., None])
     return look_up(images, (tables - shift) / scale)
 
 
 def look_up(images: Tensor, tables: Tensor) -> Tensor:
-    """What each image's tables, float32 (batch, channels, 256), hold for its uint8 values."""
+    """What each image's tables, float32 (batch, channels, 256), hold for its uint8 values.
+
+    images: (batch, channels or 1, height, width). One channel is looked up in every table.
+    """
+    images = images.expand(-1, tables.shape[1], -1, -1)
     if images.device.type != "cpu":
         first = 256 * torch.arange(tables.shape[0] * tables.shape[1], device=images.device)
         places = images + first.int().view(*tables.shape[:2], 1, 1)
