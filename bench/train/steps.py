@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.train.optimization import Loss
+from bench.train.losses import Loss
 
 
 class Diverged(Exception):
@@ -55,8 +55,9 @@ class Watch:
 class Stepper:
     """Updates a model from batches.
 
-    A batch that does not fit into the device's memory is split into micro-batches whose gradients
-    add up to the whole batch's: a lack of memory is no property of a configuration.
+    A batch goes through the model in micro-batches whose gradients add up to the whole batch's.
+    Where one does not fit into the device's memory they are halved: a lack of memory is no property
+    of a configuration. Batch norms see micro-batches.
     """
 
     def __init__(
@@ -68,8 +69,9 @@ class Stepper:
         *,
         device: torch.device,
         clip_norm: float = 0.0,
+        micro_batch: int | None = None,
     ) -> None:
-        self.micro_batch: int | None = None
+        self.micro_batch = micro_batch
         """The most cases that go through the model at once; None: a whole batch."""
         self.notes: list[str] = []
         self._model, self._optimizer, self._schedule = model, optimizer, schedule

@@ -16,11 +16,13 @@ from bench.errors import UserError
 from bench.seeds import derive
 from bench.spec import Budget, Config, Family, Report, Task, content_hash
 from bench.train.clock import Clock
+from bench.train.losses import Loss
 from bench.train.material import Material, Refit
-from bench.train.model import build
-from bench.train.optimization import Loss, make_optimizer, make_schedule
+from bench.train.model import build, weights_fingerprint
+from bench.train.optimization import learning_rate, make_optimizer, make_schedule
 from bench.train.outcome import judge
 from bench.train.predict import NotFinite
+from bench.train.stages import freeze, scales, stages_of, train_mode, wanted
 from bench.train.steps import Diverged, Stepper
 
 FORMAT = 2
@@ -58,16 +60,28 @@ class Training:
         self.device = torch.device(device)
         self.key = content_hash(
             [task.id, family.id, config, seed, max_epochs, replicate, refit]
-            + [data.manifest["fingerprint"]]
+            + [data.manifest["fingerprint"], weights_fingerprint(family, config)]
         )
+        # What an update sees is drawn at once, and goes through the model `batch_size` at a time.
+        batch_size, steps = int(config["batch_size"]), int(config.get("accumulation_steps", 1))
         self._material = Material(
-            data, task=task, family=family, config=config, seed=seed, device=device, refit=refit
+            data,
+            task=task,
+            family=family,
+            config=config | {"batch_size": batch_size * steps},
+            seed=seed,
+            device=device,
+            refit=refit,
         )
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         self.model = build(family, config, data, seed=seed, device=self.device)
         self.updates_per_epoch = len(self._material.order(1))
-        self._optimizer = make_optimizer(self.model, config)
+        stages = stages_of(family, self.model) if wanted(config) else []
+        self._still = freeze(stages, self.model, config.get("freeze", "none")) if stages else []
+        self._optimizer = make_optimizer(
+            self.model, config, scales=scales(stages, float(config.get("layer_decay", 1.0)))
+        )
         self._stepper = Stepper(
             self.model,
             self._optimizer,
@@ -80,6 +94,7 @@ class Training:
             Loss(config, counts=self._material.class_counts, device=self.device),
             device=self.device,
             clip_norm=float(config.get("clip_norm", 0.0)),
+            micro_batch=batch_size if steps > 1 else None,
         )
         self.history: list[Report] = []
         self.diverged = False
@@ -104,7 +119,7 @@ class Training:
 
     def rehearse(self) -> float:
         """One update, on the first batch; returns its loss. Raises what the model raises."""
-        self.model.train()
+        train_mode(self.model, self._still)
         first, coins = self._material.order(1)[:1], torch.Generator().manual_seed(0)
         ((inputs, targets),) = self._material.batches(first, coins)
         self._stepper.step(inputs, targets, update=0, epoch=1)
@@ -148,13 +163,13 @@ class Training:
         torch.manual_seed(derive(self.seed, "dropout", epoch))
         coins = torch.Generator().manual_seed(derive(self.seed, "augmentation", epoch))
         update = (epoch - 1) * self.updates_per_epoch
-        self.model.train()
+        train_mode(self.model, self._still)
         for inputs, targets in self._material.batches(self._material.order(epoch), coins):
             self._stepper.step(inputs, targets, update=update, epoch=epoch)
             update += 1
         return {
             "train_loss": self._stepper.mean_loss(epoch),
-            "learning_rate": float(self._optimizer.param_groups[0]["lr"]),
+            "learning_rate": learning_rate(self._optimizer),
         }
 
     def _validate(self, epoch: int) -> dict[str, float]:

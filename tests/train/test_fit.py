@@ -14,7 +14,7 @@ import torch
 from bench import registry
 from bench.data.prepared import PreparedTask
 from bench.errors import UserError
-from bench.spec import Budget, Choice, Config, Family, Report, Shape, Space, Task
+from bench.spec import Budget, Choice, Config, Family, Report, Shape, Space, Task, Weights
 from bench.train.checkpoint import Checkpoint
 from bench.train.evaluate import evaluate
 from bench.train.fit import Diverged, fit
@@ -447,6 +447,86 @@ def test_a_replicate_that_diverges_ends_with_its_last_finite_best(
     )  # fmt: skip
     assert math.isfinite(found.splits["test"].metrics["log_loss"])
     assert list(run(**arguments, known_epoch=last.epoch)) == []
+
+
+# --- Accumulation ---------------------------------------------------------------------------
+
+
+class _Counted(torch.nn.Module):
+    """Notes how many cases it trains on at once."""
+
+    def __init__(self, inner: torch.nn.Module, seen: list[int]) -> None:
+        super().__init__()
+        self.inner, self.seen = inner, seen
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.seen.append(len(inputs))
+        return self.inner(inputs)
+
+
+def test_accumulated_updates_are_those_of_the_whole_batch(
+    run: Any, checkpoint: Checkpoint, tmp_path: Any
+) -> None:
+    seen: list[int] = []
+    family = replace(SMALL, build=lambda config, shape: _Counted(build_small(config, shape), seen))
+    plain = {"norm": False, "dropout": 0.0, "augmentation": "flips_rotation", "clip_norm": 1.0}
+    at_once = Checkpoint(tmp_path / "at-once.pt")
+    config = make_config(batch_size=32, **plain)
+    whole = list(run(config=config, family=family, checkpoint=at_once))
+    assert seen[:3] == [32, 32, 33]
+    seen.clear()
+    config = make_config(batch_size=8, accumulation_steps=4, **plain)
+    parts = list(run(config=config, family=family, checkpoint=checkpoint))
+    assert seen[:13] == [8] * 8 + [7, 7, 7, 6, 6]
+    for one, two in zip(whole, parts, strict=True):
+        assert two.notes == ()
+        assert two.metrics["learning_rate"] == one.metrics["learning_rate"]
+        assert two.metrics["train_loss"] == pytest.approx(one.metrics["train_loss"], rel=1e-4)
+    first, second = at_once.load(), checkpoint.load()
+    assert first and second and (first["micro_batch"], second["micro_batch"]) == (None, 8)
+    for name, tensor in first["model"].items():
+        torch.testing.assert_close(tensor, second["model"][name], atol=1e-4, rtol=1e-3)
+
+
+def test_batch_norms_see_micro_batches(run: Any, checkpoint: Checkpoint) -> None:
+    list(run(config=make_config(batch_size=8, accumulation_steps=2), checkpoint=checkpoint))
+    state = checkpoint.load()
+    # 97 cases are five batches of 16 in two parts each, and one of 17 in three; five epochs.
+    assert state and int(state["model"]["1.num_batches_tracked"]) == 5 * 13
+    assert {int(entry["step"]) for entry in state["optimizer"]["state"].values()} == {5 * 6}
+
+
+def test_a_lack_of_memory_goes_on_from_the_accumulated_micro_batch(
+    run: Any, checkpoint: Checkpoint
+) -> None:
+    config = make_config(batch_size=8, accumulation_steps=2)
+    unbroken = timeless(run(config=config, family=greedy(5)))
+    assert unbroken[0].notes == ("out of memory: micro-batches of at most 4",)
+    killed = run(config=config, family=greedy(5), checkpoint=checkpoint)
+    first = [next(killed), next(killed)]
+    killed.close()
+    rest = run(config=config, family=greedy(5), checkpoint=checkpoint, known_epoch=2)
+    assert timeless(first) + timeless(rest) == unbroken
+    state = checkpoint.load()
+    assert state and state["micro_batch"] == 4
+
+
+# --- Pretrained weights ---------------------------------------------------------------------
+
+
+def test_a_training_from_other_weights_is_another_training(
+    run: Any, checkpoint: Checkpoint, tmp_path: Any
+) -> None:
+    file = tmp_path / "weights.pt"
+    begun = Weights(name="mine", path=file, mean=(0.5,), std=(0.5,))
+    family = replace(SMALL, weights=lambda config: begun)
+    torch.save({"weight": torch.zeros(1)}, file)
+    list(run(family=family, checkpoint=checkpoint))
+    assert list(run(family=family, checkpoint=checkpoint, known_epoch=5)) == []
+    torch.save({"weight": torch.ones(1)}, file)
+    again = next(run(family=family, checkpoint=checkpoint))
+    assert again.notes == ("checkpoint of another training ignored",)
 
 
 # --- Lack of memory -------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def test_all_wrong_settings_at_once(task: Task) -> None:
         configure(family, task, {"learning_rat": 1e-3, "batch_size": 33, "dropout": "much"})
     for part in ("did you mean 'learning_rate'", "batch_size must be one of", "dropout must be a"):
         assert part in str(caught.value)
-    with pytest.raises(UserError, match="momentum has no effect unless optimizer = 'sgd'"):
+    with pytest.raises(UserError, match="momentum has no effect unless optimizer is 'sgd'"):
         configure(family, task, {"momentum": 0.9})
 
 
