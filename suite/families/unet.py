@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.spec import Choice, Config, Family, Int, Shape, Space
+from bench.options import SCRATCH
+from bench.spec import Choice, Config, Family, Int, Published, Shape, Space
 
 
 def build(config: Config, shape: Shape) -> Any:
@@ -29,7 +30,25 @@ FAMILY = Family(
     build=build,
     architectures=("unet",),
     options=Space(
-        base_width=Choice(64, 8, 16, 32),
-        depth=Int(2, 5, default=4),
+        base_width=Choice(64, 8, 16, 32, also=(4, 24, 48, 128)),
+        depth=Int(2, 5, default=4, limits=(1, 6)),
+    )
+    | SCRATCH,
+    published=(
+        Published(
+            document="resnet-liver-2023",
+            tasks=("lits_seg",),
+            settings={
+                "base_width": 64,
+                "depth": 4,
+                "optimizer": "adam",
+                "learning_rate": 1e-4,
+                "schedule": "constant",
+                "warmup": 0.0,
+                "clip_norm": 0.0,
+                "loss": "cross_entropy",
+                "class_weights": "none",
+            },
+        ),
     ),
 )
