@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.errors import UserError
+from bench.options import SCRATCH
 from bench.spec import Choice, Config, Family, Int, Shape, Space
 
 
@@ -12,12 +12,10 @@ def build(config: Config, shape: Shape) -> Any:
     """timm's ConvMixer. Raises UserError where not one whole patch fits into the image."""
     from timm.models.convmixer import ConvMixer
 
+    from suite.nets.sizes import require_size
+
     patch = int(config["patch_size"])
-    if min(shape.height, shape.width) < patch:
-        raise UserError(
-            f"a patch must fit into the image, got patch_size {patch} for {shape.height}x"
-            f"{shape.width}: lower patch_size or raise the task's image_size"
-        )
+    require_size(f"ConvMixer with patch_size {patch}", shape, at_least=patch, why="one whole patch")
     return ConvMixer(
         dim=int(config["width"]),
         depth=int(config["depth"]),
@@ -35,9 +33,10 @@ FAMILY = Family(
     build=build,
     architectures=("convmixer",),
     options=Space(
-        width=Choice(128, 32, 64, 256),
-        depth=Int(2, 16, log=True, default=6),
-        kernel_size=Choice(9, 7, 5),
-        patch_size=Choice(7, 14),
-    ),
+        width=Choice(128, 32, 64, 256, also=(16, 512, 768, 1024, 1536)),
+        depth=Int(2, 16, log=True, default=6, limits=(1, 64)),
+        kernel_size=Choice(9, 7, 5, also=(3, 11, 13, 15)),
+        patch_size=Choice(7, 14, also=(1, 2, 4, 8, 16, 32)),
+    )
+    | SCRATCH,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench.options import SCRATCH
 from bench.spec import Config, Family, Float, Shape, Space
 
 HIDDEN = (128, 64, 32)
@@ -27,5 +28,5 @@ FAMILY = Family(
     space="vision",
     build=build,
     architectures=("fcnn",),
-    options=Space(dropout=Float(0.0, 0.6, default=0.1)),
+    options=Space(dropout=Float(0.0, 0.6, default=0.1)) | SCRATCH,
 )
