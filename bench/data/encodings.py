@@ -1,13 +1,17 @@
-"""Texts as token ids, by one of two kinds of tokenizer; made on first use, kept beside the texts.
+"""Texts as token ids, by one of three kinds of tokenizer; made on first use, kept beside the texts.
 
 `words`         hashes of lower-case words, see bench/data/words.py; no vocabulary
 `wordpiece-N`   at most N word pieces, learnt from the training texts alone (Schuster & Nakajima
                 2012, as in BERT); lower case, accents stripped; [CLS], the text, [SEP]
+`pretrained:FOLDER`  the tokenizer of a folder in transformers' format, which its model was
+                trained with; it frames texts in its own way
 
-    <root>/tokenizer-<id>.json               the learnt pieces
-    <root>/<split>/tokens-<id>/tokens.npy    int32 (tokens,), one text after the other
-    <root>/<split>/tokens-<id>/offsets.npy   int64 (rows + 1,), where each text begins and ends
-    <root>/<split>/tokens-<id>/about.json    what they were made by
+    <root>/tokenizer-<id>.json                 the learnt pieces
+    <root>/<split>/tokens-<name>/tokens.npy    int32 (tokens,), one text after the other
+    <root>/<split>/tokens-<name>/offsets.npy   int64 (rows + 1,), where each text begins and ends
+    <root>/<split>/tokens-<name>/about.json    what they were made by
+
+The name is the id, or `pretrained-` and a hash of the tokenizer's files, wherever they lie.
 
 A text has at most MAX_TOKENS tokens, the rest is cut off, and never none. A split's texts are read
 when its tokens are asked for; to learn the pieces, the training split's.
@@ -25,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.data import sharing, words
+from bench.data import pretrained, sharing, words
 from bench.data.fingerprint import write_atomically
 from bench.data.prepared import PreparedTask, SplitData
 from bench.errors import UserError
@@ -40,6 +44,7 @@ LEAST = 100
 """The smallest vocabulary: below it there is no room for the letters."""
 ALPHABET = 1000
 """The most characters that are pieces of their own; BERT's trainer has the same."""
+PRETRAINED = "pretrained:"
 BLOCK = 10_000
 """Texts that are encoded at a time."""
 
@@ -50,6 +55,8 @@ def vocabulary(data: PreparedTask, tokenizer: str) -> int:
     Few training texts may yield fewer pieces than were asked for. Raises UserError for an unknown
     tokenizer.
     """
+    if tokenizer.startswith(PRETRAINED):
+        return pretrained.tokenizer(_folder(tokenizer)).vocabulary
     size = _size(tokenizer)
     if size is None:
         return 0
@@ -62,7 +69,7 @@ def tokens(data: PreparedTask, split: Split, tokenizer: str) -> tuple[np.ndarray
     Several processes may ask at once. Raises UserError for an unknown tokenizer, and where the
     split's files are missing.
     """
-    folder = data.root / split / f"tokens-{tokenizer}"
+    folder = data.root / split / f"tokens-{_name(tokenizer)}"
     about = {"version": VERSION, "fingerprint": data.manifest["fingerprint"]}
 
     def whole(folder: Path) -> bool:
@@ -99,11 +106,25 @@ def _blocks(split: SplitData) -> Iterator[list[str]]:
 
 def _encoder(data: PreparedTask, tokenizer: str) -> Callable[[list[str]], Sequence[np.ndarray]]:
     """Texts to int32 arrays (tokens,)."""
+    if tokenizer.startswith(PRETRAINED):
+        return pretrained.tokenizer(_folder(tokenizer)).encode
     size = _size(tokenizer)
     if size is None:
         return lambda texts: [words.encode(text, limit=MAX_TOKENS) for text in texts]
     wordpiece = _wordpiece(data, tokenizer, size, data.manifest["fingerprint"])
     return lambda texts: [np.array(one.ids, np.int32) for one in wordpiece.encode_batch_fast(texts)]
+
+
+def _folder(tokenizer: str) -> Path:
+    """FOLDER of `pretrained:FOLDER`."""
+    return Path(tokenizer.removeprefix(PRETRAINED))
+
+
+def _name(tokenizer: str) -> str:
+    """What a tokenizer's files are called by."""
+    if not tokenizer.startswith(PRETRAINED):
+        return tokenizer
+    return f"pretrained-{pretrained.fingerprint(_folder(tokenizer))}"
 
 
 def _size(tokenizer: str) -> int | None:
@@ -113,8 +134,8 @@ def _size(tokenizer: str) -> int | None:
     match = re.fullmatch(r"wordpiece-([1-9]\d*)", tokenizer)
     if match is None or int(match[1]) < LEAST:
         raise UserError(
-            f"a tokenizer is `words` or `wordpiece-N` with N of at least {LEAST}, got "
-            f"{tokenizer!r}: name one of them in the family's `tokenizer`"
+            f"a tokenizer is `words`, `pretrained:FOLDER` or `wordpiece-N` with N of at least "
+            f"{LEAST}, got {tokenizer!r}: name one of them in the family's `tokenizer`"
         )
     return int(match[1])
 

@@ -16,6 +16,7 @@ from bench.data.encodings import MAX_TOKENS, SPECIAL
 from bench.data.prepared import PreparedTask
 from bench.data.words import encode
 from bench.errors import UserError
+from tests.families.checkpoints import TEXTS, make_tokenizer
 from tests.train.synthetic import save_texts, write_texts
 
 PAD, UNK, CLS, SEP = range(4)
@@ -200,3 +201,80 @@ def test_real_news_are_framed_pieces(tmp_path: Path, shared_data: Path) -> None:
     assert all(ids[0] == CLS and ids[-1] == SEP for ids in found)
     assert 40 < np.mean([len(ids) for ids in found]) < 80
     assert sum(ids.count(UNK) for ids in found) < 10
+
+
+# --- The tokenizers of pretrained models -----------------------------------------------------
+
+FRAMES = {"bert": ("[CLS]", "[SEP]"), "roberta": ("<s>", "</s>"), "xlnet": ("", "<cls>")}
+
+
+@pytest.mark.parametrize("kind", [*FRAMES, "gpt2"])
+def test_a_folders_tokenizer_knows_words_and_frames_in_its_own_way(
+    kind: str, texts: PreparedTask, tmp_path: Path
+) -> None:
+    tokenizer = make_tokenizer(kind)
+    tokenizer.save_pretrained(tmp_path / kind)
+    rewrite(texts, "validation", list(TEXTS))
+    id = f"pretrained:{tmp_path / kind}"
+    found = listed(texts, "validation", id)[: len(TEXTS)]
+    assert found[:3] == [tokenizer(text)["input_ids"] for text in TEXTS[:3]]
+    assert all(tokenizer.unk_token_id not in ids for ids in found if kind != "gpt2")
+    assert len(found[3]) > 0 and len(found[4]) == MAX_TOKENS
+    first, last = FRAMES.get(kind, ("", ""))
+    for ids in found:
+        names = tokenizer.convert_ids_to_tokens(ids)
+        assert not first or names[0] == first
+        assert not last or names[-1] == last
+    assert encodings.vocabulary(texts, id) == len(tokenizer) > max(map(max, found))
+
+
+def test_tokens_belong_to_a_tokenizer_wherever_it_lies(texts: PreparedTask, tmp_path: Path) -> None:
+    """Copies share tokens, weights do not matter; another vocabulary has its own."""
+    for name in ("one", "copy", "other"):
+        make_tokenizer("bert").save_pretrained(tmp_path / name)
+    (tmp_path / "copy" / "model.safetensors").write_bytes(b"weights")
+    tokenizer = make_tokenizer("bert")
+    tokenizer.add_tokens(["vabc"])
+    tokenizer.save_pretrained(tmp_path / "other")
+
+    def folders(name: str) -> set[str]:
+        listed(texts, "train", f"pretrained:{tmp_path / name}")
+        found = (texts.root / "train").glob("tokens-*")
+        return {path.name for path in found if path.is_dir()}
+
+    one = folders("one")
+    assert folders("copy") == one and len(folders("other") - one) == 1
+    assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-") for name in folders("one"))
+    assert encodings.vocabulary(texts, f"pretrained:{tmp_path / 'other'}") == 21
+
+
+def test_a_tokenizer_that_changed_is_read_again(texts: PreparedTask, tmp_path: Path) -> None:
+    tokenizer, id = make_tokenizer("bert"), f"pretrained:{tmp_path / 'model'}"
+    tokenizer.save_pretrained(tmp_path / "model")
+    before = encodings.vocabulary(texts, id)
+    tokenizer.add_tokens(["vabc"])
+    tokenizer.save_pretrained(tmp_path / "model")
+    assert encodings.vocabulary(texts, id) == before + 1
+
+
+@pytest.mark.parametrize("content", ["nothing", "a configuration", "no words", "damage"])
+def test_a_folder_without_a_tokenizer_is_refused(
+    content: str, texts: PreparedTask, tmp_path: Path
+) -> None:
+    folder = tmp_path / content.replace(" ", "-")
+    folder.mkdir()
+    if content in ("a configuration", "damage"):
+        (folder / "config.json").write_text('{"model_type": "bert", "vocab_size": 100}')
+    if content == "no words":
+        tokenizer = make_tokenizer("bert")
+        tokenizer.save_pretrained(folder)
+        (folder / "tokenizer.json").unlink()
+    if content == "damage":
+        (folder / "tokenizer.json").write_text("{")
+    with pytest.raises(UserError, match="come with their tokenizer's files"):
+        encodings.vocabulary(texts, f"pretrained:{folder}")
+
+
+def test_a_tokenizer_of_no_folder_is_refused(texts: PreparedTask, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="name a folder in transformers' format"):
+        encodings.tokens(texts, "train", f"pretrained:{tmp_path / 'none'}")
