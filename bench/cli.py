@@ -100,11 +100,12 @@ def run(
 ) -> None:
     """Search, replicate and report a whole suite.
 
-    Checks the data and the suite, searches each entrant's hyperparameters for the same effort,
-    retrains each winner under fresh seeds, opens the test set once for each of those, and writes
-    one offline report. Whatever interrupts it: `bench resume RUN` goes on.
+    Checks the data and the suite and takes one step with each entrant's model; then searches each
+    entrant's hyperparameters for the same effort, retrains each winner under fresh seeds, opens the
+    test set once for each of those, and writes one offline report. Whatever interrupts it:
+    `bench resume RUN` goes on.
     """
-    from bench import launch
+    from bench import launch, preflight, provisions, rehearsal, runs
     from bench.torch_check import check_torch
     from bench.tune.experiment import check_address
 
@@ -127,10 +128,14 @@ def run(
     )
     console = _console()
     console.print(found.headline, markup=False, highlight=False, soft_wrap=True)
+    folder = runs.new_folder(found.suite, run)
+    weights = provisions.find(found.studies)
     prepared = _prepare(found, console)
-    folder, _ = launch.create(found, prepared, wanted=run, command=sys.argv)
-    options = _options(workers, gpus_per_trial, address, storage, plugins)
-    _proceed(folder.path, options, console)
+    with _progress(console) as progress, rehearsal.Apart() as step:
+        rehearsed = list(preflight.entrants(found.studies, prepared, step, progress))
+    preflight.refuse(found, rehearsed)
+    launch.create(found, prepared, folder=folder, weights=weights, command=sys.argv)
+    _proceed(folder.path, _options(workers, gpus_per_trial, address, storage), console)
 
 
 @app.command()
@@ -144,14 +149,15 @@ def resume(
 ) -> None:
     """Go on with a run where its ledger ends.
 
-    Nothing is lost and nothing is done twice, whatever was killed and when. Give --storage and
-    --plugins again where the run was begun with them.
+    Nothing is lost and nothing is done twice, whatever was killed and when. Give --storage again
+    where the run was begun with it; plug-ins lie in the run's folder.
     """
+    from bench import runs
     from bench.torch_check import check_torch
 
     check_torch()
-    _load_plugins(plugins)
-    _proceed(run, _options(workers, gpus_per_trial, address, storage, plugins), _console())
+    runs.load_plugins(*runs.load(run), given=plugins or ())
+    _proceed(run, _options(workers, gpus_per_trial, address, storage), _console())
 
 
 @app.command()
@@ -171,7 +177,7 @@ def check(
     plugins: PluginsOption = None,
 ) -> None:
     """Check before a long run: data there and whole, every entrant builds and steps once."""
-    from bench import launch, preflight
+    from bench import launch, preflight, provisions
     from bench.torch_check import check_torch
 
     check_torch()
@@ -188,8 +194,9 @@ def check(
     )
     console = _console()
     console.print(found.headline, markup=False, highlight=False, soft_wrap=True)
+    provisions.find(found.studies)
     prepared = _prepare(found, console)
-    mistakes = []
+    findings = []
     for finding in preflight.check(found, prepared):
         mark = "ok  " if finding.mistake is None else "FAIL"
         console.print(
@@ -198,9 +205,8 @@ def check(
             highlight=False,
             soft_wrap=True,
         )
-        mistakes += [f"{finding.subject}: {finding.mistake}"] if finding.mistake else []
-    if mistakes:
-        raise UserError.of(mistakes, heading=f"suite {found.suite.id} is not ready")
+        findings.append(finding)
+    preflight.refuse(found, findings)
 
 
 @app.command()
@@ -352,7 +358,6 @@ def _options(
     gpus_per_trial: float | None,
     address: str | None,
     storage: str | None,
-    plugins: list[Path] | None,
 ) -> Any:
     from bench.tune.driver import Options
 
@@ -361,7 +366,6 @@ def _options(
         gpus_per_trial=gpus_per_trial,
         address=address,
         storage=storage,
-        plugins=tuple(plugins or ()),
     )
 
 

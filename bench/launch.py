@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bench import plan, provenance, registry, runs, suites
+from bench import plan, provenance, provisions, registry, runs, suites
 from bench.errors import UserError
 from bench.folders import PHANTOM_SEED, SPLIT_SEED, cache_root
 from bench.runs import RunFile, RunFolder
@@ -63,6 +62,8 @@ def resolve(request: Request) -> Launch:
         entrants=request.entrants or None,
         settings=request.settings,
     )
+    # Workers train in folders of their own.
+    suite = replace(suite, entrants=tuple(map(provisions.absolute, suite.entrants)))
     studies = plan.plan(suite)
     found = sources.resolve(
         datasets,
@@ -123,16 +124,17 @@ def create(
     launch: Launch,
     prepared: dict[str, Any],
     *,
-    wanted: Path | None,
+    folder: RunFolder,
+    weights: Mapping[str, Sequence[provisions.Record]],
     command: list[str],
 ) -> tuple[RunFolder, RunFile]:
-    """Write the run's `run.json`. Raises UserError where the folder is a run already."""
-    folder = runs.new_folder(launch.suite, wanted)
+    """Write the run's `run.json`, and its plug-ins beside it. weights: as found, by study."""
     runs.write(
         folder,
         suite=launch.suite,
         studies=launch.studies,
         data={task.id: _describe(prepared[task.id], launch, task) for task in launch.tasks},
+        weights=weights,
         provenance=provenance.collect(command),
         notes=[launch.headline],
     )

@@ -7,7 +7,6 @@ that does not import is named with its error and does not hide its neighbours.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from bench import plugins
 from bench.errors import UserError
+from bench.plugins import PluginFile
 from bench.spec import Dataset, Family, Phantom, Space, Task, unknown
 
 
@@ -55,45 +56,104 @@ def spaces() -> Shelf:
 
 
 def families() -> Shelf:
-    found = _shelf("suite.families", "family", "FAMILY", Family)
-    return replace(found, items={**found.items, **_plugins})
+    """The house's families, and those of the plug-ins that are loaded."""
+    found = _house_families()
+    return replace(
+        found, items={**found.items, **{id: item.family for id, item in _plugins.items()}}
+    )
 
 
-_plugins: dict[str, Family] = {}
+def _house_families() -> Shelf:
+    return _shelf("suite.families", "family", "FAMILY", Family)
+
+
+# --- Plug-ins -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Plugin:
+    family: Family
+    file: PluginFile
+
+
+_plugins: dict[str, _Plugin] = {}
 
 
 def load_plugin(path: Path) -> Family:
     """Add the family of a file from anywhere; its id is the file's name."""
-    if not path.is_file():
-        raise UserError(f"a plug-in is a Python file with one FAMILY, {path} does not exist")
-    spec = importlib.util.spec_from_file_location(f"tunebench_plugin_{path.stem}", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
+    return add_plugin(plugins.read(path))
+
+
+def add_plugin(file: PluginFile) -> Family:
+    """Add a plug-in's family, from its content; nothing happens where that is loaded already.
+
+    Raises UserError, with file and line, for what is wrong with it.
+    """
+    if file.id in _plugins:
+        loaded = _plugins[file.id]
+        if loaded.file.content == file.content:
+            return loaded.family
+        raise UserError(
+            f"{file.name}: there is another plug-in of that name, with another content "
+            f"(sha256 {loaded.file.sha256[:12]} and {file.sha256[:12]}): rename the file"
+        )
+    house = _house_families()
+    if file.id in house.items or file.id in house.broken:
+        raise UserError(f"{file.name}: there is a family {file.id!r} already: rename the file")
+    family = plugins.load(file)
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise UserError(f"plug-in {path} cannot be loaded: {_one_line(error)}") from error
-    family: Family | str = _take(module, "FAMILY", Family, path.stem)
-    if isinstance(family, str):
-        raise UserError(f"plug-in {path}: {family}")
-    if path.stem in _shelf("suite.families", "family", "FAMILY", Family).items:
-        raise UserError(f"plug-in {path}: there is a family {path.stem!r} already: rename the file")
-    _plugins[path.stem] = family
+        for task in (None, *tasks().items.values()):
+            if task is None or task.kind in family.kinds:
+                space_of(family, task)
+    except UserError as error:
+        plugins.unload(file)
+        argument = "space" if family.space not in spaces().items else "options"
+        line = plugins.line_of(file, argument)
+        raise UserError(f"{file.at(line)}: {' '.join(str(error).split())}") from None
+    _plugins[file.id] = _Plugin(family, file)
     return family
 
 
-def space_of(family: Family, task: Task | None = None) -> Space:
-    """All parameters of a family: its architecture options, its training space, and those that
-    the task adds of its training set."""
-    space: Space = spaces().get(family.space)
-    own = family.options | space
-    return own if task is None else own | task.training
+def plugin_files() -> tuple[PluginFile, ...]:
+    """The plug-ins that are loaded, in their order."""
+    return tuple(item.file for item in _plugins.values())
+
+
+def plugin_file(family: str) -> PluginFile | None:
+    """The plug-in that a family comes from; None of the house's own."""
+    return _plugins[family].file if family in _plugins else None
+
+
+def plugin_hash(family: str) -> str | None:
+    """The sha256 of the plug-in that a family comes from; None of the house's own."""
+    file = plugin_file(family)
+    return None if file is None else file.sha256
+
+
+# --- Spaces ---------------------------------------------------------------------------------
+
+
+def space_of(
+    family: Family, task: Task | None = None, overrides: Mapping[str, object] | None = None
+) -> Space:
+    """All parameters of a family: its own options, its training space, and those that the task
+    adds of its training set; as a suite overrides those of them that it names.
+
+    Raises UserError for an override that is none: see `Space.overridden`.
+    """
+    space: Space = family.options | spaces().get(family.space)
+    if task is not None:
+        space |= task.training
+    theirs = {name: item for name, item in (overrides or {}).items() if name in space}
+    return space.overridden(theirs, heading=f"space of {family.id}")
 
 
 @cache
 def _shelf(package: str, noun: str, attribute: str, kind: type) -> Shelf:
     items, broken = {}, {}
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        if module.ispkg:
+            continue
         id = module.name
         try:
             taken = _take(importlib.import_module(f"{package}.{id}"), attribute, kind, id)

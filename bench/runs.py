@@ -11,11 +11,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from bench import registry
+from bench import plugins, registry
 from bench.errors import UserError
 from bench.spec import Space, Study, Suite, Task
 
-VERSION = 1
+VERSION = 2
 ROOT = Path("runs")
 
 
@@ -38,6 +38,11 @@ class RunFolder:
         return self.path / "predictions"
 
     @property
+    def plugins(self) -> Path:
+        """A copy of each plug-in that the run was begun with."""
+        return self.path / plugins.FOLDER
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
@@ -55,6 +60,11 @@ class RunFile:
     data: Mapping[str, Mapping[str, Any]]
     """By task: data set, raw folder, fingerprints, phantom or not, split sizes."""
     phantom: bool
+    plugins: Mapping[str, str]
+    """By file name, the sha256 of each plug-in; empty of a run that was begun before runs kept
+    them."""
+    weights: Mapping[str, Sequence[Mapping[str, Any]]]
+    """By study, the pretrained weights that it may begin with: `name`, `sha256`, `bytes`."""
 
 
 def new_folder(suite: Suite, wanted: Path | None) -> RunFolder:
@@ -77,9 +87,10 @@ def write(
     studies: Sequence[Study],
     data: Mapping[str, Mapping[str, Any]],
     provenance: Mapping[str, Any],
+    weights: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     notes: Sequence[str] = (),
 ) -> None:
-    """Write `run.json`, whole or not at all."""
+    """Write `run.json`, whole or not at all, and before it the plug-ins that are loaded."""
     tasks: dict[str, Task] = {name: registry.tasks().get(name) for name in suite.tasks}
     content = {
         "v": VERSION,
@@ -91,10 +102,15 @@ def write(
         "studies": [asdict(study) for study in studies],
         "tasks": {name: _describe(task, data[name]) for name, task in tasks.items()},
         "data": data,
+        "plugins": {file.name: file.sha256 for file in registry.plugin_files()},
+        "weights": dict(weights or {}),
         "provenance": provenance,
         "notes": list(notes),
     }
     folder.path.mkdir(parents=True, exist_ok=True)
+    for file in registry.plugin_files():
+        folder.plugins.mkdir(exist_ok=True)
+        (folder.plugins / file.name).write_bytes(file.content)
     partial = folder.path / ".run.json.partial"
     partial.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
     partial.replace(folder.run_file)
@@ -134,12 +150,52 @@ def load(path: Path) -> tuple[RunFolder, RunFile]:
             f"{folder.run_file} has record version {content['v']}, this tunebench reads up to "
             f"{VERSION}: update tunebench"
         )
+    if content["v"] == 1:
+        _as_version_2(content)
     return folder, RunFile(
         suite=TypeAdapter(Suite).validate_python(content["suite"]),
         studies=tuple(TypeAdapter(Study).validate_python(s) for s in content["studies"]),
         data=content["data"],
         phantom=content["phantom"],
+        plugins=content.get("plugins", {}),
+        weights=content.get("weights", {}),
     )
+
+
+def load_plugins(folder: RunFolder, file: RunFile, *, given: Sequence[Path] = ()) -> None:
+    """Load the plug-ins that the run was begun with from its folder, then those given beside them.
+
+    Raises UserError where one of the run's is missing or changed, and where one that is given is
+    another than the run's of that name.
+    """
+    offered = [(path, plugins.read(path)) for path in given]
+    for path, other in offered:
+        if (mine := file.plugins.get(other.name)) not in (None, other.sha256):
+            raise UserError(
+                f"{path} is not the {other.name} that the run began with: sha256 "
+                f"{other.sha256[:12]} instead of {str(mine)[:12]}: leave out --plugins to go on "
+                "with the run's own, or begin a new run"
+            )
+    for name, sha256 in file.plugins.items():
+        kept = plugins.read(folder.plugins / name)
+        if kept.sha256 != sha256:
+            raise UserError(
+                f"{folder.plugins / name} is not the plug-in that the run began with: sha256 "
+                f"{kept.sha256[:12]} instead of {sha256[:12]}: bring it back, or begin a new run"
+            )
+        registry.add_plugin(kept)
+    for _, other in offered:
+        registry.add_plugin(other)
+
+
+def _as_version_2(content: dict[str, Any]) -> None:
+    """Version 1 had a flag for the space's defaults in the place of `enqueue`."""
+    suite, studies = content["suite"], content["studies"]
+    for search in (suite["search"], *suite.get("searches", {}).values()):
+        search["enqueue"] = ["defaults"] if search.pop("enqueue_defaults", True) else []
+    for study in studies:
+        search = study["search"]
+        search["enqueue"] = ["defaults"] if search.pop("enqueue_defaults", True) else []
 
 
 def spaces_of(studies: Sequence[Study]) -> dict[str, Space]:
@@ -147,7 +203,8 @@ def spaces_of(studies: Sequence[Study]) -> dict[str, Space]:
     spaces: dict[str, Space] = {}
     for study in studies:
         family = registry.families().get(study.entrant.family)
-        space = spaces[study.id] = registry.space_of(family, registry.tasks().get(study.task))
+        task = registry.tasks().get(study.task)
+        space = spaces[study.id] = registry.space_of(family, task, study.entrant.space)
         if json.dumps(space.canonical()) != json.dumps(study.space):
             raise UserError(
                 f"the space of family {family.id} on {study.task} is not the one that {study.id} "

@@ -24,45 +24,55 @@ HEAVY = {
 
 VOCABULARY = {"bench.spec", "bench.errors"}
 GROUND = VOCABULARY | {"bench.folders", "bench.seeds", "bench.torch_check"}
-CATALOGUE = GROUND | {"bench.registry"}
+CATALOGUE = GROUND | {"bench.registry", "bench.plugins"}
 DATA = CATALOGUE | {"bench.data"}
-TRAIN = DATA | {"bench.train", "bench.metrics"}
+TRAIN = DATA | {"bench.train", "bench.metrics", "bench.weights"}
 PLANNING = CATALOGUE | {"bench.suites", "bench.plan"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "bench.errors": set(),
-    "bench.space": {"bench.errors"},
-    "bench.spec": {"bench.errors", "bench.space"},
+    "bench.parameters": {"bench.errors"},
+    "bench.overrides": {"bench.errors", "bench.parameters"},
+    "bench.space": {"bench.errors", "bench.parameters", "bench.overrides"},
+    "bench.spec": {"bench.errors", "bench.parameters", "bench.overrides", "bench.space"},
     "bench.folders": VOCABULARY,
     "bench.seeds": VOCABULARY,
     "bench.torch_check": VOCABULARY,
     "bench.provenance": VOCABULARY,
     "bench.metrics": VOCABULARY | {"bench.metrics"},
     "bench.ledger": VOCABULARY | {"bench.folders"},
-    "bench.registry": VOCABULARY,
+    "bench.plugins": VOCABULARY,
+    "bench.registry": VOCABULARY | {"bench.plugins"},
     "bench.runs": CATALOGUE,
     "bench.settings": VOCABULARY,
     "bench.suites": PLANNING | {"bench.settings"},
     "bench.plan": PLANNING,
-    "bench.launch": DATA | PLANNING | {"bench.runs", "bench.provenance"},
+    "bench.provisions": CATALOGUE | {"bench.weights"},
+    "bench.launch": DATA | PLANNING | {"bench.runs", "bench.provenance", "bench.provisions"},
     "bench.listing": PLANNING | {"bench.runs", "bench.ledger"},
     "bench.progress": VOCABULARY,
     "bench.single": TRAIN | {"bench.launch", "bench.plan"},
+    "bench.options": VOCABULARY,
+    "bench.weights": VOCABULARY | {"bench.options", "bench.weights"},
     "bench.data": DATA,
     "bench.train": TRAIN,
-    "bench.tune": TRAIN | PLANNING | {"bench.tune", "bench.ledger", "bench.runs"},
-    "bench.preflight": TRAIN | PLANNING | {"bench.runs", "bench.launch"},
+    "bench.tune": TRAIN
+    | PLANNING
+    | {"bench.tune", "bench.ledger", "bench.runs", "bench.provisions"},
+    "bench.rehearsal": TRAIN,
+    "bench.preflight": TRAIN | PLANNING | {"bench.launch", "bench.provisions", "bench.rehearsal"},
     "bench.cli": set(PACKAGES),
     "results": VOCABULARY | {"bench.ledger", "bench.metrics", "bench.folders", "results"},
-    "suite.families": VOCABULARY | {"suite.nets"},
-    "suite.nets": VOCABULARY | {"suite.nets"},
+    "suite.families": VOCABULARY | {"suite.nets", "bench.options", "bench.weights"},
+    "suite.nets": VOCABULARY | {"suite.nets", "bench.weights"},
     "suite.ct": VOCABULARY | {"suite.ct"},
     "suite.tasks": VOCABULARY | {"suite.ct"},
     "suite.csv_rows": VOCABULARY,
     "suite.datasets": VOCABULARY | {"suite.ct", "suite.csv_rows"},
     "suite.slides": VOCABULARY | {"suite.slides"},
     "suite.phantoms": VOCABULARY | {"suite.ct", "suite.slides"},
-    "search_spaces": VOCABULARY,
+    "search_spaces.parts": VOCABULARY | {"search_spaces.parts"},
+    "search_spaces": VOCABULARY | {"search_spaces.parts"},
 }
 """By module or package: what of the project it may import, anywhere in its files."""
 
@@ -71,17 +81,29 @@ ONLY_IN: dict[str, set[str]] = {
     "optuna": {"bench.tune"},
     "plotly": {"results"},
     "pandas": {"results", "suite.datasets"},
-    "torch": {"bench.data", "bench.train", "bench.tune", "bench.preflight", "suite"},
+    "torch": {
+        "bench.data",
+        "bench.weights",
+        "bench.train",
+        "bench.tune",
+        "bench.rehearsal",
+        "suite",
+    },
 }
 """Who alone may import a library, anywhere in its files."""
 
+LAZY = ("suite.nets", "bench.weights")
+"""What families import in their functions alone."""
 LISTED = ("bench.cli", "bench.listing", "suite", "search_spaces")
 """What `bench --help` and `bench list` load; `suite.nets` is loaded by a family's build alone."""
+BARE = ("bench.spec", "bench.errors", "bench.parameters", "bench.overrides", "bench.space")
+"""What imports the standard library alone."""
 LIGHT = (
-    "bench.spec", "bench.space", "bench.settings", "bench.errors", "bench.folders",
-    "bench.registry", "bench.suites", "bench.plan",
-    "bench.seeds", "bench.provenance", "bench.torch_check", "bench.ledger", "bench.runs",
-    "bench.launch",
+    "bench.spec", "bench.space", "bench.parameters", "bench.overrides", "bench.options",
+    "bench.settings", "bench.errors", "bench.folders", "bench.registry", "bench.suites",
+    "bench.plan", "bench.seeds", "bench.provenance", "bench.torch_check", "bench.ledger",
+    "bench.runs", "bench.launch", "bench.weights", "bench.plugins", "bench.provisions",
+    "bench.rehearsal", "bench.preflight",
 )  # fmt: skip
 
 
@@ -173,8 +195,8 @@ def _wrong_layer(item: Import) -> bool:
         (allowed for name, allowed in MAY_IMPORT.items() if within(item.module, [name])), None
     )
     wrong = rule is not None and not within(item.target, rule)
-    eager_net = within(item.target, ["suite.nets"]) and within(item.module, ["suite.families"])
-    return wrong or (eager_net and item.on_load)
+    lazy = within(item.target, LAZY) and within(item.module, ["suite.families"])
+    return wrong or (lazy and item.on_load)
 
 
 def _wrong_library(item: Import) -> bool:
@@ -184,7 +206,7 @@ def _wrong_library(item: Import) -> bool:
 
 def _not_standard(item: Import) -> bool:
     top = item.target.split(".")[0]
-    bare = item.module in ("bench.spec", "bench.errors")
+    bare = item.module in BARE
     return bare and top != "bench" and top not in sys.stdlib_module_names
 
 
@@ -250,6 +272,8 @@ def test_the_project_keeps_its_layers(project: Path) -> None:
         ("suite.tasks.mhist", "from suite.families import vit", "imports suite.families.vit, a"),
         ("suite.families.vit", "from suite.families import unet", "imports suite.families.unet, a"),
         ("suite.families.vit", "from suite.nets.vit import V", "imports suite.nets.vit.V, a layer"),
+        ("suite.families.vit", "from bench.weights import fill", "imports bench.weights.fill, a"),
+        ("bench.weights.hub", "import huggingface_hub, torch", "imports torch on loading"),
         ("suite.families.vit", "import timm", "imports timm: `bench list` loads it"),
         ("suite.families.vit", "class A:\n    import torch", "line 2: imports torch: `bench list`"),
         ("search_spaces.vision", "try:\n    import scipy\nexcept E:\n    pass", "imports scipy"),
@@ -294,6 +318,10 @@ def test_a_heavy_import_behind_another_module_is_found() -> None:
             "def build(c, s):\n    from suite.nets.vit import V\n    import torch",
         ),
         ("suite.nets.vit", "import torch"),
+        (
+            "suite.families.vit",
+            "from bench.options import WEIGHTS\ndef f(c):\n    from bench.weights import fill",
+        ),
         ("suite.tasks.lits", "def f():\n    import scipy\nfrom bench.spec import Task"),
         ("bench.plan", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import scipy"),
     ],

@@ -1,14 +1,12 @@
 """Discovery: a file's name is its id, a typo gets a hint, a broken neighbour hides nobody."""
 
-import sys
-
 import pytest
 
 from bench import registry
 from bench.errors import UserError
 from bench.spec import Family
 
-PLUGIN = """
+FAMILY = """
 from bench.spec import Family
 
 FAMILY = Family(
@@ -59,7 +57,7 @@ def test_a_broken_file_is_named_with_its_error_and_hides_nobody(tmp_path, monkey
     package = tmp_path / "some_families"
     package.mkdir()
     (package / "__init__.py").touch()
-    (package / "sound.py").write_text(PLUGIN)
+    (package / "sound.py").write_text(FAMILY)
     (package / "torn.py").write_text("import no_such_module")
     (package / "empty.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
@@ -69,19 +67,3 @@ def test_a_broken_file_is_named_with_its_error_and_hides_nobody(tmp_path, monkey
     assert "must define FAMILY = Family" in shelf.broken["empty"]
     with pytest.raises(UserError, match="family 'torn' cannot be loaded: ModuleNotFoundError"):
         shelf.get("torn")
-
-
-def test_a_plug_in_joins_the_families_and_cannot_replace_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(registry, "_plugins", {})
-    (tmp_path / "mine.py").write_text(PLUGIN)
-    (tmp_path / "resnet.py").write_text(PLUGIN)
-    (tmp_path / "torn.py").write_text("1 / 0")
-    assert registry.load_plugin(tmp_path / "mine.py").id == "mine"
-    assert registry.families().get("mine").title == "Mine"
-    with pytest.raises(UserError, match="there is a family 'resnet' already: rename the file"):
-        registry.load_plugin(tmp_path / "resnet.py")
-    with pytest.raises(UserError, match="cannot be loaded: ZeroDivisionError"):
-        registry.load_plugin(tmp_path / "torn.py")
-    with pytest.raises(UserError, match="does not exist"):
-        registry.load_plugin(tmp_path / "absent.py")
-    assert "resnet" not in registry._plugins and "tunebench_plugin_mine" not in sys.modules

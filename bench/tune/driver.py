@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import registry, runs
+from bench import provisions, registry, runs
 from bench.errors import UserError
 from bench.folders import SPLIT_SEED, cache_root, openings_register
 from bench.ledger import Event, Ledger, register_opening
@@ -17,6 +18,9 @@ from bench.runs import RunFile, RunFolder
 from bench.tune import experiment
 from bench.tune.engine import Engine
 from bench.tune.jobs import Context
+
+SWITCHES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+"""Of the environment, what workers are told: where the driver reached no hub, they do not try."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +31,6 @@ class Options:
     gpus_per_trial: float | None = None
     address: str | None = None
     storage: str | None = None
-    plugins: tuple[Path, ...] = ()
     checkpoint_every_s: float = 30.0
 
 
@@ -68,6 +71,7 @@ def proceed(
 
     watch: makes a context manager with an `update(event)` method around the running engine.
     """
+    runs.load_plugins(folder, file)
     spaces = runs.spaces_of(file.studies)
     roots = prepare_data(file)
     with Ledger(folder.ledger) as ledger:
@@ -84,6 +88,7 @@ def proceed(
         elif state.finished is not None:
             return str(state.finished["state"])
         else:
+            provisions.check_unchanged(file.studies, file.weights)
             ledger.append("run_resumed")
         events = _Events(folder, file)
         engine = Engine(
@@ -125,7 +130,8 @@ def _work(
             checkpoint_every_s=options.checkpoint_every_s,
             threads=resources.cpus,
             device="cuda" if resources.gpus else "cpu",
-            plugins=tuple(str(plugin.resolve()) for plugin in options.plugins),
+            plugins=registry.plugin_files(),
+            environment={name: os.environ[name] for name in SWITCHES if name in os.environ},
         )
         worker = worker_class(context)
         if watch is None:

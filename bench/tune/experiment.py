@@ -176,8 +176,8 @@ def run(engine: Engine, worker: type, resources: Resources) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
     if link.broken is not None:
         raise UserError(
-            f"no worker can start ({link.broken}): is the project installed on every node, and are "
-            "its plug-ins there? Then go on with `bench resume`"
+            f"no worker can start ({link.broken}): is the project installed on every node? "
+            "Then go on with `bench resume`"
         )
     if not engine.finished():
         raise RuntimeError("Ray Tune ended before the run's work did")

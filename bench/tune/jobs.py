@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bench.plugins import PluginFile
 from bench.spec import Config, Report, Study
 
 
@@ -23,8 +25,10 @@ class Context:
     checkpoint_every_s: float
     threads: int
     device: str
-    plugins: tuple[str, ...] = ()
-    cache: str | None = None
+    plugins: tuple[PluginFile, ...] = ()
+    """The files themselves: a worker need not see where they lie."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """The driver's switches that workers must follow; never more of its environment."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import registry
+from bench import plugins, registry
 from bench.errors import UserError
 from bench.folders import SPLIT_SEED, cache_root
 from bench.spec import Budget, Family, Report, Split, Study, Task
@@ -22,12 +23,14 @@ class Workshop:
     """Everything that one worker's jobs share: plug-ins, threads, mapped data."""
 
     def __init__(self, context: Context) -> None:
+        # Before anything is imported that reads them once.
+        os.environ.update(context.environment)
         from bench.train import device
 
         self._context = context
         self._data: dict[str, PreparedTask] = {}
         for plugin in context.plugins:
-            registry.load_plugin(Path(plugin))
+            registry.add_plugin(plugin)
         device.set_threads(context.threads)
 
     def messages(self, job: Job) -> Iterator[Content]:
@@ -143,19 +146,26 @@ class Workshop:
 
 
 def failure(error: Exception, *, epoch: int) -> Failure:
-    """An exception as the message that the ledger keeps: one line, and where it was raised."""
+    """An exception as the message that the ledger keeps: one line, and where it was raised.
+
+    What came through a plug-in is placed in its file, whatever library raised it.
+    """
     import torch
 
     from bench.train.steps import Diverged
 
     if isinstance(error, Diverged):
         return Failure(reason="diverged", epoch=error.epoch, error=" ".join(str(error).split()))
+    place = plugins.where(error)
     if isinstance(error, UserError):
-        return Failure(reason="data_error", epoch=epoch, error=str(error))
+        said = f"{place}: {error}" if place else str(error)
+        return Failure(reason="data_error", epoch=epoch, error=said)
     text = " ".join(f"{type(error).__name__}: {error}".split())
     if isinstance(error, torch.OutOfMemoryError):
         return Failure(reason="out_of_memory", epoch=epoch, error=text)
-    if frames := traceback.extract_tb(error.__traceback__):
+    if place is not None:
+        text += f" ({place})"
+    elif frames := traceback.extract_tb(error.__traceback__):
         text += f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
     if isinstance(error, OSError):
         return Failure(reason="data_error", epoch=epoch, error=text)
