@@ -36,8 +36,9 @@ from bench.folders import PHANTOM_SEED, SPLIT_SEED
 from bench.spec import Task, parse_assignments
 from bench.train import device as devices
 from bench.train.clock import Clock
+from bench.train.losses import Loss
 from bench.train.model import build, tokenizer_of
-from bench.train.optimization import Loss, make_optimizer, make_schedule
+from bench.train.optimization import make_optimizer, make_schedule
 from bench.train.steps import Stepper
 from bench.train.trial import configure
 

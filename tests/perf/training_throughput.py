@@ -25,8 +25,9 @@ from bench.data.prepared import PreparedTask
 from bench.spec import Case, PublishedSplit, Task
 from bench.train import device as devices
 from bench.train.clock import Clock
+from bench.train.losses import Loss
 from bench.train.model import build
-from bench.train.optimization import Loss, make_optimizer
+from bench.train.optimization import make_optimizer
 from bench.train.steps import autocast
 from bench.train.training import Training
 from bench.train.trial import configure
