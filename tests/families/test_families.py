@@ -1,50 +1,66 @@
-"""The contract of every family that is found, and the published sizes of the first ones."""
+"""The contract of every family that is found: what each model must do, at tiny settings."""
 
 from __future__ import annotations
 
 import io
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
 import pytest
+import safetensors.torch
 import torch
+from torch import Tensor
 
 from bench import registry
 from bench.errors import UserError
-from bench.spec import Config, Kind, Scalar, Shape
-from bench.train.optimization import Loss, make_optimizer
-from bench.train.trial import configure as configured
-from tests.train.synthetic import make_task
+from bench.options import NONE, WEIGHTS
+from bench.spec import Choice, Config, Float, Int, Parameter, Published, Scalar, Shape, Space
+from bench.train.optimization import make_optimizer
+from bench.train.stages import stages_of
+from tests.families.builds import (
+    FAMILIES,
+    SMALL,
+    USUAL,
+    batch,
+    built,
+    configure,
+    mean_loss,
+    shapes_of,
+    small,
+    targets,
+)
 
 FOLDER = Path(__file__).parents[2] / "suite" / "families"
-FAMILIES = registry.families().items
-SHAPES: dict[Kind, list[Shape]] = {
-    "image_classification": [
-        Shape(kind="image_classification", classes=3, channels=1, height=32, width=32),
-        Shape(kind="image_classification", classes=2, channels=3, height=40, width=48),
+DOCUMENTS = {
+    "resnet-liver-2023", "convmixerseg-2021", "mhist-report", "fys3033-2026", "bern-2026",
+}  # fmt: skip
+IDS = pytest.mark.parametrize("id", sorted(FAMILIES))
+CASES = pytest.mark.parametrize(
+    ("id", "shape"),
+    [
+        pytest.param(id, shape, id=f"{id}-{number}")
+        for id in sorted(FAMILIES)
+        for number, shape in enumerate(shapes_of(id))
     ],
-    "image_segmentation": [
-        Shape(kind="image_segmentation", classes=3, channels=1, height=32, width=32),
-        Shape(kind="image_segmentation", classes=2, channels=3, height=37, width=50),
+)
+VARIANTS = pytest.mark.parametrize(
+    ("id", "architecture"),
+    [
+        (id, value)
+        for id, family in sorted(FAMILIES.items())
+        if isinstance(choice := family.options.get("architecture"), Choice)
+        for value in (*choice.values, *choice.also)
     ],
-    "text_classification": [
-        Shape(kind="text_classification", classes=4, vocabulary=500, max_tokens=16)
+)
+PUBLISHED = pytest.mark.parametrize(
+    ("id", "published"),
+    [
+        pytest.param(id, published, id=f"{id}-{published.document}-{number}")
+        for id, family in sorted(FAMILIES.items())
+        for number, published in enumerate(family.published)
     ],
-}
-SMALL: dict[str, dict[str, Scalar]] = {
-    "resnet": {"depth": 18},
-    "unet": {"base_width": 8},
-    "hf": {"hidden_size": 128, "layers": 2},
-}
-"""Settings of families whose usual models are only larger and slower."""
-CASES = [
-    pytest.param(id, shape, id=f"{id}-{shape.kind}-{shape.channels}")
-    for id, family in FAMILIES.items()
-    for kind in sorted(family.kinds)
-    for shape in SHAPES[kind]
-]
+)
 
 
 @pytest.fixture(autouse=True)
@@ -52,208 +68,251 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def configure(id: str, settings: Mapping[str, object]) -> Config:
-    """A family's configuration on a task that adds nothing to its space."""
-    kind = min(FAMILIES[id].kinds)
-    return configured(FAMILIES[id], make_task(kind), settings)  # type: ignore[arg-type]
-
-
-def batch(shape: Shape, cases: int = 4) -> torch.Tensor:
-    """Inputs as bench.data gives them."""
-    generator = torch.Generator().manual_seed(0)
-    if shape.kind == "text_classification":
-        high = shape.vocabulary or 2**31 - 1
-        tokens = torch.randint(0, high, (cases, 9), generator=generator, dtype=torch.int32)
-        tokens[1, 4:] = -1
-        tokens[2] = -1
-        return tokens
-    return torch.randn(cases, shape.channels, shape.height, shape.width, generator=generator)
-
-
 def test_ids_are_file_names_and_none_is_broken() -> None:
     assert registry.families().broken == {}
     names = {file.stem for file in FOLDER.glob("*.py")} - {"__init__"}
     assert set(FAMILIES) == names >= {"resnet", "convmixer", "fcnn", "fasttext", "unet", "hf"}
     assert all(family.id == name for name, family in FAMILIES.items())
+    assert SMALL.keys() <= FAMILIES.keys()
 
 
-def targets(shape: Shape, cases: int = 4) -> torch.Tensor:
-    """Labels, or masks, that hold every class."""
-    if shape.kind != "image_segmentation":
-        return torch.arange(cases) % shape.classes
-    pixels = torch.arange(cases * shape.height * shape.width) % shape.classes
-    return pixels.view(cases, shape.height, shape.width)
+# --- One step -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("id", "shape"), CASES)
-def test_a_family_builds_steps_saves_and_loads(id: str, shape: Shape) -> None:
-    family = FAMILIES[id]
-    config = configure(id, SMALL.get(id, {}))
-    torch.manual_seed(0)
-    model = family.build(config, shape)
-    inputs, theirs = batch(shape), targets(shape)
+@CASES
+def test_one_step_reaches_every_parameter(id: str, shape: Shape) -> None:
+    _step(id, small(id), shape)
+
+
+@pytest.mark.slow
+@VARIANTS
+def test_one_step_reaches_every_parameter_of_each_architecture(id: str, architecture: str) -> None:
+    _step(id, small(id, architecture=architecture), shapes_of(id)[0])
+
+
+def _step(id: str, config: Config, shape: Shape) -> None:
+    """Finite losses, a gradient in every trainable parameter, and each of them moves.
+
+    A second step where some gradients are zero in the first: residual branches may end in a norm
+    that starts at zero, and let nothing through to what lies before it until that has moved.
+    """
+    model, inputs, theirs = built(id, config, shape).train(), batch(shape), targets(shape)
+    trained = {name: item for name, item in model.named_parameters() if item.requires_grad}
+    before = {name: parameter.detach().clone() for name, parameter in trained.items()}
     optimizer = make_optimizer(model, config)
-    loss = Loss(config, counts=lambda: np.ones(shape.classes), device=torch.device("cpu"))
-    before = [parameter.detach().clone() for parameter in model.parameters()]
-    logits = model(inputs)
-    assert logits.shape == (4, shape.classes, *theirs.shape[1:])
-    value = loss.total(logits, theirs) / loss.weight(theirs)
-    value.backward()
-    optimizer.step()
-    assert torch.isfinite(value)
-    changed = [not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True)]
-    assert all(changed)
+    still = set(trained)
+    for _ in range(2):
+        optimizer.zero_grad()
+        logits = model(inputs)
+        assert logits.shape == (4, shape.classes, *theirs.shape[1:])
+        value = mean_loss(config, shape, logits, theirs)
+        value.backward()
+        assert value.isfinite()
+        found = {name: item.grad for name, item in trained.items()}
+        assert [name for name, gradient in found.items() if gradient is None] == []
+        dense = {name: item.to_dense() for name, item in found.items() if item is not None}
+        assert [name for name, gradient in dense.items() if not gradient.isfinite().all()] == []
+        optimizer.step()
+        still -= {name for name, gradient in dense.items() if gradient.any()}
+        if not still:
+            break
+    assert sorted(still) == [], "without a gradient in two steps"
+    assert [name for name, item in trained.items() if torch.equal(item, before[name])] == []
 
+
+@IDS
+def test_a_step_under_bfloat16_autocast_is_finite(id: str) -> None:
+    config, shape = small(id), shapes_of(id)[0]
+    model, theirs = built(id, config, shape).train(), targets(shape)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = model(batch(shape))
+    assert logits.shape == (4, shape.classes, *theirs.shape[1:])
+    assert logits.dtype in (torch.float32, torch.bfloat16) and logits.isfinite().all()
+    mean_loss(config, shape, logits, theirs).backward()
+    gradients = [item.grad for item in model.parameters() if item.grad is not None]
+    assert gradients and all(grad.to_dense().isfinite().all() for grad in gradients)
+
+
+# --- Weights --------------------------------------------------------------------------------
+
+
+@CASES
+def test_weights_that_are_saved_and_loaded_give_the_same_logits(id: str, shape: Shape) -> None:
+    """Through torch.load(weights_only=True) and through safetensors; trained for a step, so that
+    what norms count is in it."""
+    config, inputs = small(id), batch(shape)
+    model = built(id, config, shape).train()
+    model(inputs)
+    logits = _logits(model, inputs)
     file = io.BytesIO()
     torch.save(model.state_dict(), file)
     file.seek(0)
-    other = family.build(config, shape)
-    other.load_state_dict(torch.load(file, weights_only=True))
-    with torch.inference_mode():
-        assert torch.equal(model.eval()(inputs), other.eval()(inputs))
+    plain = {name: item.detach().clone() for name, item in model.state_dict().items()}
+    for state in (
+        torch.load(file, weights_only=True),
+        safetensors.torch.load(safetensors.torch.save(plain)),
+    ):
+        other = built(id, config, shape, seed=1)
+        other.load_state_dict(state)
+        assert torch.equal(_logits(other, inputs), logits)
 
 
-@pytest.mark.parametrize(("id", "shape"), CASES)
-def test_configurations_of_its_space_build(id: str, shape: Shape) -> None:
-    """Drawn at random; small ones where others are only larger."""
-    family, rng = FAMILIES[id], random.Random(0)
-    for _ in range(3):
-        options = {name: _drawn(parameter, rng) for name, parameter in family.options.items()}
-        config = configure(id, options | SMALL.get(id, {}))
-        with torch.inference_mode():
-            assert family.build(config, shape).eval()(batch(shape)).isfinite().all()
-
-
-@pytest.mark.parametrize(("id", "shape"), CASES)
-def test_the_seed_decides_the_initial_weights(id: str, shape: Shape) -> None:
-    def weights(seed: int) -> torch.Tensor:
-        torch.manual_seed(seed)
-        model = FAMILIES[id].build(configure(id, SMALL.get(id, {})), shape)
+@IDS
+def test_the_seed_decides_the_initial_weights(id: str) -> None:
+    def weights(seed: int) -> Tensor:
+        model = built(id, small(id), shapes_of(id)[0], seed=seed)
         return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
     first = weights(0)
     assert torch.equal(first, weights(0)) and not torch.equal(first, weights(1))
 
 
-def _drawn(parameter: object, rng: random.Random) -> object:
-    if hasattr(parameter, "values"):
-        return rng.choice(parameter.values)
-    low, high = parameter.low, parameter.high  # type: ignore[attr-defined]
-    return rng.randint(low, high) if isinstance(low, int) else rng.uniform(low, high)
+@CASES
+def test_in_evaluation_a_case_depends_on_itself_alone(id: str, shape: Shape) -> None:
+    """Not on chance, nor on what else is in its batch."""
+    model, inputs = built(id, small(id), shape), batch(shape)
+    together = _logits(model, inputs)
+    torch.manual_seed(1)
+    assert torch.equal(_logits(model, inputs), together)
+    alone = torch.cat([_logits(model, inputs[case : case + 1]) for case in range(len(inputs))])
+    torch.testing.assert_close(alone, together, rtol=1e-3, atol=1e-4)
 
 
-def parameters(id: str, shape: Shape, **options: object) -> int:
-    model = FAMILIES[id].build(configure(id, options), shape)
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
-@pytest.mark.parametrize(
-    ("depth", "count"),
-    [(18, 11_171_779), (34, 21_279_939), (50, 23_507_907), (101, 42_500_035), (152, 58_143_683)],
-)
-def test_resnets_have_the_published_sizes(depth: int, count: int) -> None:
-    """torchvision's with 3 classes and one input channel."""
-    shape = Shape(kind="image_classification", classes=3, channels=1, height=64, width=64)
-    assert parameters("resnet", shape, depth=depth) == count
-
-
-def test_the_fcnn_has_the_published_size() -> None:
-    shape = Shape(kind="image_classification", classes=1, channels=3, height=224, width=224)
-    assert parameters("fcnn", shape) == 19_278_081
-
-
-def test_convmixer_names_a_patch_that_does_not_fit() -> None:
-    shape = Shape(kind="image_classification", classes=2, channels=1, height=10, width=32)
-    with pytest.raises(UserError, match="patch_size 14 for 10x32"):
-        parameters("convmixer", shape, patch_size=14)
-
-
-@pytest.mark.parametrize("size", [64, 224])
-def test_convmixer_takes_small_and_usual_images(size: int) -> None:
-    shape = Shape(kind="image_classification", classes=2, channels=1, height=size, width=size)
-    model = FAMILIES["convmixer"].build(configure("convmixer", {"depth": 2}), shape)
+def _logits(model: torch.nn.Module, inputs: Tensor) -> Tensor:
     with torch.inference_mode():
-        assert model(batch(shape, 2)).shape == (2, 2)
+        return model.eval()(inputs)
 
 
-def test_fasttext_pads_without_a_trace_and_sees_the_order_of_words() -> None:
-    shape = SHAPES["text_classification"][0]
-
-    def logits(tokens: list[list[int]], ngrams: int) -> torch.Tensor:
-        torch.manual_seed(0)
-        model = FAMILIES["fasttext"].build(configure("fasttext", {"ngrams": ngrams}), shape)
-        with torch.inference_mode():
-            return model.eval()(torch.tensor(tokens, dtype=torch.int32))
-
-    for ngrams in (1, 2):
-        short, padded = logits([[5, 6, 7]], ngrams), logits([[5, 6, 7, -1, -1]], ngrams)
-        torch.testing.assert_close(short, padded)
-        together = logits([[5, 6, 7, -1], [9, 8, 7, 6]], ngrams)
-        torch.testing.assert_close(together[:1], short)
-    torch.testing.assert_close(logits([[5, 6, 7]], 1), logits([[7, 6, 5]], 1))
-    assert not torch.allclose(logits([[5, 6, 7]], 2), logits([[7, 6, 5]], 2))
-    assert logits([[-1, -1]], 2).isfinite().all()  # an empty text
-    assert logits([[5]], 2).isfinite().all()  # a text without a pair
+# --- Spaces ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("width", "count"), [(64, 31_036_611), (16, 1_942_323)])
-def test_the_unet_has_its_published_size(width: int, count: int) -> None:
-    """31.04 M: Ronneberger et al.'s 31.03 M with batch norm in the place of biases."""
-    shape = Shape(kind="image_segmentation", classes=3, channels=1, height=64, width=64)
-    assert parameters("unet", shape, base_width=width) == count
+@CASES
+def test_configurations_of_its_space_build(id: str, shape: Shape) -> None:
+    """Drawn at random from all that a suite may have searched; small ones where others are only
+    larger. What a held parameter asks for may not exist for a model: then the rule is said."""
+    rng, inputs = random.Random(shape.classes), batch(shape, 2)
+    config = _drawn(id, rng, held=False)
+    assert _logits(built(id, config, shape), inputs).isfinite().all(), config
+    config = _drawn(id, rng, held=True)
+    try:
+        assert _logits(built(id, config, shape), inputs).isfinite().all(), config
+    except UserError as error:
+        assert "got" in str(error) and ":" in str(error), error
 
 
-@pytest.mark.parametrize("size", [(1, 1), (16, 16), (37, 50), (31, 33)])
-@pytest.mark.parametrize("depth", [2, 5])
-def test_the_unet_takes_images_of_any_size(size: tuple[int, int], depth: int) -> None:
-    shape = Shape(kind="image_segmentation", classes=3, channels=1, height=size[0], width=size[1])
-    model = FAMILIES["unet"].build(configure("unet", {"base_width": 8, "depth": depth}), shape)
-    with torch.inference_mode():
-        assert model.eval()(batch(shape, 2)).shape == (2, 3, *size)
+def _drawn(id: str, rng: random.Random, *, held: bool) -> Config:
+    """A configuration; held parameters at their defaults unless they are drawn as well."""
+
+    def suggest(_: str, parameter: Parameter) -> Scalar:
+        if parameter.held and not held:
+            return parameter.middle()
+        match parameter:
+            case Choice():
+                return rng.choice(parameter.values)
+            case Int():
+                return rng.randint(parameter.low, parameter.high)
+            case Float():
+                return rng.uniform(parameter.low, parameter.high)
+            case _:
+                return parameter.middle()
+
+    space = registry.space_of(FAMILIES[id])
+    return space.resolve(suggest, pinned=SMALL.get(id, {}))
 
 
-def test_the_unet_sees_far_and_sees_detail() -> None:
-    """A pixel's logits depend on the far corner, through the levels, and on itself."""
-    shape = Shape(kind="image_segmentation", classes=2, channels=1, height=64, width=64)
-    torch.manual_seed(0)
-    model = FAMILIES["unet"].build(configure("unet", {"base_width": 8}), shape).eval()
-    inputs = batch(shape, 1).requires_grad_()
-    model(inputs)[0, 1, 40, 40].backward()
-    assert inputs.grad is not None
-    seen = inputs.grad[0, 0].abs()
-    assert seen[2, 2] > 0 and seen[40, 40] > 10 * seen[2, 2]
+@IDS
+def test_every_value_of_every_choice_builds(id: str) -> None:
+    """Also those that may only be pinned, and both ends of the ranges; of pretrained weights
+    nothing is asked. Built at its usual size, without memory."""
+    family = FAMILIES[id]
+    shape = USUAL[min(family.kinds)]
+    for pins in (_ends(family.options, 0), _ends(family.options, 1), *_choices(family.options)):
+        with torch.device("meta"):
+            model = built(id, configure(id, pins), shape)
+        assert len(list(model.parameters())) > 1, pins
 
 
-def test_hf_is_bert() -> None:
-    """BERT-base, uncased, with 4 classes: 109,485,316 parameters."""
-    shape = Shape(kind="text_classification", classes=4, vocabulary=30_522, max_tokens=512)
-    settings = {"hidden_size": 768, "layers": 12}
-    assert parameters("hf", shape, **settings) == 109_485_316
+def _choices(options: Space) -> Iterator[dict[str, Scalar]]:
+    """Every value of every choice of a family's own, with what it needs to have an effect."""
+    for name, parameter in options.items():
+        ours = name not in WEIGHTS and NONE in _asked(parameter, "weights")
+        if isinstance(parameter, Choice) and ours:
+            for value in (*parameter.values, *parameter.also):
+                yield _satisfying(options, name) | {name: value}
 
 
-def test_hf_pads_without_a_trace_and_sees_the_order_of_pieces() -> None:
-    shape = SHAPES["text_classification"][0]
-    torch.manual_seed(0)
-    model = FAMILIES["hf"].build(configure("hf", SMALL["hf"]), shape).eval()
-    with torch.no_grad():  # BERT's initial weights are so small that inputs hardly matter
-        for parameter in model.parameters():
-            parameter.mul_(5)
-
-    def logits(tokens: list[list[int]]) -> torch.Tensor:
-        with torch.inference_mode():
-            return model(torch.tensor(tokens, dtype=torch.int32))
-
-    short = logits([[2, 5, 6, 3]])
-    together = logits([[2, 5, 6, 3, -1, -1], [2, 9, 8, 7, 6, 3]])
-    torch.testing.assert_close(together[:1], short, atol=1e-4, rtol=1e-4)
-    assert not torch.allclose(logits([[2, 6, 5, 3]]), short, atol=1e-2)
-    assert logits([[-1, -1]]).isfinite().all()
+def _ends(options: Space, end: int) -> dict[str, Scalar]:
+    """The lower (0) or upper (1) ends of all ranges that have an effect by default."""
+    return {
+        name: (parameter.limits or (parameter.low, parameter.high))[end]
+        for name, parameter in options.items()
+        if isinstance(parameter, Int | Float) and name in options.defaults()
+    }
 
 
-def test_hf_names_its_tokenizer_and_wants_its_vocabulary() -> None:
-    tokenizer = FAMILIES["hf"].tokenizer
-    assert tokenizer is not None
-    assert tokenizer(configure("hf", {})) == "wordpiece-8000"
-    assert tokenizer(configure("hf", {"vocabulary": 16000})) == "wordpiece-16000"
-    with pytest.raises(UserError, match="hf needs texts as word pieces"):
-        parameters("hf", Shape(kind="text_classification", classes=4))
+def _asked(parameter: Parameter, other: str) -> tuple[object, ...]:
+    """The values that a parameter's condition asks of another; "none" where it asks for nothing."""
+    asked = (parameter.when or {}).get(other, NONE)
+    return asked if isinstance(asked, tuple) else (asked,)
+
+
+def _satisfying(options: Space, name: str) -> dict[str, Scalar]:
+    """What must be pinned so that a parameter has an effect."""
+    pins: dict[str, Scalar] = {}
+    for other in options[name].when or {}:
+        parameter = options[other]
+        values = (parameter.middle(), *getattr(parameter, "values", ()))
+        pins |= _satisfying(options, other)
+        pins[other] = next(
+            value
+            for value in values
+            if name in options.defaults(pinned=pins | {other: value, name: options[name].middle()})
+        )
+    return pins
+
+
+# --- What is published ----------------------------------------------------------------------
+
+
+@PUBLISHED
+def test_a_published_setting_lies_in_the_space_and_builds(id: str, published: Published) -> None:
+    """Each of its parameters has an effect. Built from scratch, without memory."""
+    family = FAMILIES[id]
+    assert published.document in DOCUMENTS
+    for task in published.tasks or (None,):
+        known = None if task is None else registry.tasks().get(task)
+        assert known is None or known.kind in family.kinds
+        space = registry.space_of(family, known)
+        space.settled(published.settings, heading=f"{id}, {published.document}, {task}")
+        config = space.defaults(pinned=_from_scratch(published.settings))
+        with torch.device("meta"):
+            model = built(id, config, USUAL[min(family.kinds)])
+        assert len(list(model.parameters())) > 1
+
+
+def _from_scratch(settings: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    return dict(settings) | ({"weights": NONE} if "weights" in settings else {})
+
+
+# --- Stages ---------------------------------------------------------------------------------
+
+
+@IDS
+def test_stages_hold_every_parameter_once_and_end_with_the_head(id: str) -> None:
+    """The head is what depends on the number of classes, and all of that is in the last stage."""
+    family, shape = FAMILIES[id], USUAL[min(FAMILIES[id].kinds)]
+
+    def sizes(classes: int) -> tuple[torch.nn.Module, dict[str, torch.Size]]:
+        changed = {name: getattr(shape, name) for name in shape.__dataclass_fields__}
+        with torch.device("meta"):
+            model = built(id, configure(id, {}), Shape(**changed | {"classes": classes}))
+        return model, {name: parameter.shape for name, parameter in model.named_parameters()}
+
+    model, first = sizes(3)
+    _, other = sizes(7)
+    stages = stages_of(family, model)
+    named = [name for stage in stages for name in stage]
+    assert len(named) == len(set(named)) and set(named) == set(first)
+    assert all(stages) and len(stages) > 1
+    of_classes = {name for name, size in first.items() if other[name] != size}
+    assert of_classes and of_classes <= set(stages[-1])
