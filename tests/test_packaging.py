@@ -12,9 +12,6 @@ from typing import Any
 
 import pytest
 
-from bench import registry
-from bench.spec import Shape
-
 PACKAGES = ("bench", "suite", "search_spaces", "results")
 
 
@@ -86,20 +83,6 @@ def test_the_readme_names_the_commands_that_there_are(readme: str) -> None:
 def test_the_readme_names_the_commands_of_data(readme: str, command: str) -> None:
     assert f"`bench data {command} DATASET" in readme
     assert "dataset" in _help("data", command).lower()
-
-
-def test_the_readmes_model_is_a_model(
-    readme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import torch
-
-    (source,) = re.findall(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
-    monkeypatch.setattr(registry, "_plugins", {})
-    (tmp_path / "linear.py").write_text(source)
-    family = registry.load_plugin(tmp_path / "linear.py")
-    shape = Shape(kind="image_classification", classes=3, channels=1, height=8, width=8)
-    model = family.build(registry.space_of(family).defaults(), shape)
-    assert model(torch.zeros(2, 1, 8, 8)).shape == (2, 3)
 
 
 def _help(*words: str) -> str:
