@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
-from bench import registry, suites
+from bench import registry
 from bench.errors import UserError
 from bench.spec import unknown
 
@@ -66,10 +66,14 @@ def _cell(value: Any) -> str:
 
 
 def _suites() -> list[Row]:
+    from bench import suites
+
     return [_suite(name) for name in suites.names()]
 
 
 def _suite(name: str) -> Row:
+    from bench import suites
+
     try:
         file = suites.read(name)
     except UserError as error:
