@@ -1,33 +1,15 @@
-"""Intervals, comparisons and tiers: pure functions of arrays.
-
-Two things vary when an experiment is repeated: the seed of a training and the patients of the test
-set. A mean over seeds therefore has two components of variance,
-
-    SE^2 = s^2 / n  +  V,
-
-s^2 the variance between the n seeds on this test set, V the variance of the seeds' mean between
-test sets, by a delete-one-block jackknife over patients (blocks are patients, or random groups of
-them where there are many). Both terms hold the interaction of seeds and patients, divided by n:
-the sum errs to the safe side. Degrees of freedom: Welch 1947, Satterthwaite 1946. From ten seeds
-on, a bootstrap draws patients jointly for all entrants and seeds independently for each; it draws
-one fewer than there are, so that its variance is unbiased (McCarthy & Snowden 1985).
-
-Scores are in the metric's own unit; NaN is an undefined metric, and makes undefined what needs it.
-"""
+"""One entrant's mean, or the difference of two, with interval and p."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from results.stats.arrays import Floats
+from results.stats.resampling import jackknife_variance
 
 MIN_SEEDS = 3
 """For an interval, a comparison or a tier."""
@@ -61,60 +43,6 @@ class Estimate:
     def testable(self) -> bool:
         """Whether seeds and patients were enough to compare it with another."""
         return math.isfinite(self.p)
-
-
-# --- Resampling patients --------------------------------------------------------------------
-
-
-def blocks_of(groups: int, *, limit: int, rng: np.random.Generator) -> Ints:
-    """The block of each group: (groups,), values in [0, min(groups, limit)).
-
-    Blocks differ by one group at most; where there are more groups than blocks they are dealt out
-    at random.
-    """
-    dealt = np.arange(groups, dtype=np.int64) % min(groups, limit)
-    return rng.permutation(dealt) if groups > limit else dealt
-
-
-def leave_one_out(blocks: int) -> Floats:
-    """Weights (blocks, blocks) that leave out one block each: row b is 0 at b, 1 elsewhere."""
-    return 1.0 - np.eye(blocks)
-
-
-def jackknife_variance(left_out: Floats) -> float:
-    """Variance of an estimate from its values without each block.
-
-    left_out: (blocks,). Returns (b - 1) / b * sum((x - mean)^2); NaN for fewer than two blocks or
-    where a value is undefined. Source: Efron & Tibshirani 1993, eq. 11.5.
-    """
-    count = len(left_out)
-    if count < 2:
-        return math.nan
-    return float((count - 1) / count * np.sum((left_out - left_out.mean()) ** 2))
-
-
-def patient_draws(blocks: int, draws: int, rng: np.random.Generator) -> Iterator[Floats]:
-    """Weights for resampled patients in portions (up to 1,000, blocks); `draws` rows in all.
-
-    A row says how often each block was drawn; `blocks` - 1 are, with replacement.
-    """
-    for begin in range(0, draws, 1000):
-        size = min(1000, draws - begin)
-        yield rng.multinomial(blocks - 1, np.full(blocks, 1 / blocks), size=size).astype(float)
-
-
-def seed_means(scores: Floats, rng: np.random.Generator) -> Floats:
-    """The mean over resampled seeds in each draw.
-
-    scores: (draws, seeds), each row under one draw of patients. In each row `seeds` - 1 are drawn
-    with replacement. Returns (draws,).
-    """
-    draws, seeds = scores.shape
-    chosen = rng.integers(seeds, size=(draws, seeds - 1))
-    return np.asarray(np.take_along_axis(scores, chosen, axis=1).mean(axis=1), dtype=float)
-
-
-# --- One entrant, two entrants --------------------------------------------------------------
 
 
 def t_estimate(scores: Floats, left_out: Floats, *, confidence: float = 0.95) -> Estimate:
@@ -239,41 +167,3 @@ def bootstrap_estimate(
         p=min(1.0, 2 * (sides + 1) / (len(finite) + 1)),
         method="bootstrap",
     )
-
-
-def wilson(share: float, cases: int, *, confidence: float = 0.95) -> tuple[float, float]:
-    """The score interval of a share of independent cases. Source: Wilson 1927.
-
-    share: in [0, 1]. cases: at least 1.
-    """
-    from scipy import stats
-
-    z = float(stats.norm.ppf((1 + confidence) / 2))
-    middle = share + z**2 / (2 * cases)
-    reach = z * math.sqrt(share * (1 - share) / cases + z**2 / (4 * cases**2))
-    scale = 1 + z**2 / cases
-    return max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale)
-
-
-# --- Many entrants --------------------------------------------------------------------------
-
-
-def holm(p: Floats) -> Floats:
-    """p values adjusted for all of them: (tests,) to (tests,). NaN stays NaN and is not counted.
-
-    Source: Holm 1979.
-    """
-    adjusted = np.full(p.shape, math.nan)
-    known = np.flatnonzero(np.isfinite(p))
-    order = known[np.argsort(p[known], kind="stable")]
-    steps = p[order] * np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(steps))
-    return adjusted
-
-
-def tiers(better: Bools) -> Ints:
-    """Tier of each entrant: 1 + the number of entrants significantly better than it.
-
-    better: (entrants, entrants), [i, j] whether i is significantly better than j.
-    """
-    return np.asarray(1 + better.sum(axis=0), dtype=np.int64)
