@@ -198,4 +198,4 @@ def _described(parameter: Parameter) -> dict[str, Any]:
             for name, condition in values["when"].items()
         }
     plain = {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
-    return {"type": type(parameter).__name__.lower(), **plain}
+    return {"type": type(parameter).__name__.lower(), **plain, "held": parameter.held}

@@ -196,6 +196,15 @@ def provenance(run: Run) -> pd.DataFrame:
         ("processor", _processor(facts)),
         ("accelerators", ", ".join(map(_gpu, facts.get("gpus", []))) or "none"),
     ]
+    pairs += [
+        (f"plug-in {name}", f"sha256 {sha256}")
+        for name, sha256 in (record.get("plugins") or {}).items()
+    ]
+    pairs += [
+        (f"weights of {run.studies[study].label}", f"{one['name']}, sha256 {one['sha256']}")
+        for study, found in (record.get("weights") or {}).items()
+        for one in found
+    ]
     packages = facts.get("packages") or {}
     pairs += [(name, version or "not installed") for name, version in packages.items()]
     rows = [{"what": what, "value": str(value)} for what, value in pairs]

@@ -487,7 +487,7 @@ def test_a_form_is_plain_json() -> None:
     assert found["optimizer"]["values"] == ["adamw", "sgd"]
     assert found["freeze"]["also"] == [1, 2] and found["freeze"]["held"]
     assert found["rate"]["limits"] == [1e-6, 1.0] and found["rate"]["log"]
-    assert found["weights"] == {"type": "text", "default": "none", "when": None}
+    assert found["weights"] == {"type": "text", "default": "none", "when": None, "held": True}
 
 
 @pytest.mark.parametrize(

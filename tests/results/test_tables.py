@@ -62,6 +62,19 @@ def task_of(classes):
     )  # fmt: skip
 
 
+def test_provenance_tells_weights_and_plug_ins(make_run):
+    folder = make_run()
+    record = json.loads((folder / "run.json").read_text())
+    study = record["studies"][0]
+    weights = {"name": "imagenet", "sha256": "ab" * 32, "bytes": 10}
+    record |= {"weights": {study["id"]: [weights]}, "plugins": {"my_net.py": "cd" * 32}}
+    (folder / "run.json").write_text(json.dumps(record))
+    told = tables.provenance(load_run(folder)).set_index("what")["value"]
+    label = study["entrant"]["label"]
+    assert told[f"weights of {label}"] == f"imagenet, sha256 {'ab' * 32}"
+    assert told["plug-in my_net.py"] == f"sha256 {'cd' * 32}"
+
+
 def test_provenance_tells_what_it_knows(make_run):
     told = tables.provenance(load_run(make_run())).set_index("what")["value"]
     assert told["code"] == "0123456789abcdef, with uncommitted changes"
