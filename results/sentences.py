@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from results.analysis import Comparison, Entry, TaskAnalysis
 from results.load import Run
 from results.stats import MIN_SEEDS
+from results.stats.estimates import SURE_SEEDS
 from results.tables import metric_title
 from results.wording import interval, name, p_value, plain, score
 
@@ -33,6 +34,12 @@ class Verdict:
     def text(self) -> str:
         """All of it as plain text."""
         return plain(" ".join([self.headline, *self.details]))
+
+
+_SEALED = (
+    "The scores shown are of the validation split, by which configurations and epochs were chosen; "
+    "they rank nobody."
+)
 
 
 def verdict(run: Run, analysis: TaskAnalysis) -> Verdict:
@@ -93,6 +100,8 @@ def _without_tiers(run: Run, analysis: TaskAnalysis) -> tuple[str, list[str]]:
     if entries and all(run.progress(e.study.id).state == "failed" for e in entries):
         every = "Its only study" if len(entries) == 1 else f"All {len(entries)} studies"
         return f"{every} failed: there is no result.", []
+    if run.sealed:
+        return "The test split is sealed: there is no result yet.", [_SEALED]
     scored = [entry for entry in entries if len(entry.scores) > 1]
     if not scored:
         return f"There is no result{'' if run.finished else ' yet'}.", []
@@ -124,6 +133,11 @@ def _reservations(run: Run, analysis: TaskAnalysis) -> list[str]:
     if 0 < analysis.patients < 10:
         unit = "patients" if analysis.task.groups_known else "cases"
         said.append(f"The test set holds only {analysis.patients} {unit}.")
+    if any(len(e.scores) < SURE_SEEDS and math.isfinite(e.estimate.low) for e in analysis.entries):
+        said.append(
+            f"An interval from fewer than {SURE_SEEDS} seeds is too narrow where trainings of one "
+            "configuration end in two distinct ways: so few seeds often show only one of them."
+        )
     if not run.finished:
         said.append("The run is not finished: this may change.")
     return said
@@ -168,8 +182,7 @@ def protocol(run: Run, analyses: Sequence[TaskAnalysis]) -> list[str]:
         _effort(run, analyses),
         "Searches saw the training and validation splits only. The best validation score chose "
         f"one configuration per entrant; it was retrained under {replicates['seeds']} fresh "
-        f"seeds, {_REFIT.get(replicates['refit'], replicates['refit'])}. Each of these "
-        "replicates opens the test split once, at its end.",
+        f"seeds, {_REFIT.get(replicates['refit'], replicates['refit'])}. {_opening(run)}",
     ]
     splits = sorted({_unit(analysis) for analysis in analyses})
     said.append(" ".join(splits))
@@ -178,7 +191,8 @@ def protocol(run: Run, analyses: Sequence[TaskAnalysis]) -> list[str]:
         f"Fewer than {MIN_SEEDS} seeds get no interval and no tier. "
         + (
             "Intervals for ten seeds or more are from a hierarchical bootstrap: patients are "
-            "resampled jointly for all entrants, seeds independently for each. "
+            "resampled jointly for all entrants, seeds independently for each; percentiles are "
+            "widened for the few of either (expanded percentile interval, Hesterberg 2015). "
             if any(analysis.bootstrapped for analysis in analyses)
             else ""
         )
@@ -194,6 +208,22 @@ def protocol(run: Run, analyses: Sequence[TaskAnalysis]) -> list[str]:
         "so that a positive gap means: worse on test."
     )
     return said
+
+
+def _opening(run: Run) -> str:
+    """When the replicates open the test split."""
+    if run.sealed:
+        return (
+            "The run is sealed: these replicates were scored on validation only, and no test split "
+            "was opened."
+        )
+    if run.state.unsealing is not None:
+        return (
+            "These replicates were scored on validation only at first; on "
+            f"{run.state.unsealing['t'][:10]} the run was unsealed, and each of them that had "
+            "finished opened the test split once."
+        )
+    return "Each of these replicates opens the test split once, at its end."
 
 
 def _options(run: Run, analysis: TaskAnalysis) -> str:

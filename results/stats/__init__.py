@@ -18,6 +18,8 @@ Scores are in the metric's own unit; NaN is an undefined metric, and makes undef
 from __future__ import annotations
 
 from results.stats.arrays import Bools, Floats, Ints
+from results.stats.best import MIN_TRIALS, BestCurve, expected_best, expected_best_by_effort
+from results.stats.bounds import bootstrap_bounds, bounds
 from results.stats.estimates import (
     BOOTSTRAP_SEEDS,
     MAX_UNDEFINED,
@@ -28,6 +30,19 @@ from results.stats.estimates import (
     t_estimate,
 )
 from results.stats.many import holm, tiers, wilson
+from results.stats.planning import SeedsNeeded, seeds_needed
+from results.stats.reference import (
+    Outcome,
+    Profile,
+    Ranks,
+    anderson_darling,
+    friedman_nemenyi,
+    mann_whitney,
+    mood_median,
+    performance_profile,
+    welch_if_normal,
+    wilcoxon,
+)
 from results.stats.resampling import (
     blocks_of,
     jackknife_variance,
@@ -35,24 +50,56 @@ from results.stats.resampling import (
     patient_draws,
     seed_means,
 )
+from results.stats.samples import (
+    Effect,
+    Summary,
+    cliffs_delta,
+    hedges_g,
+    probability_of_improvement,
+    summary,
+)
 
 __all__ = [
-    "BOOTSTRAP_SEEDS",
-    "Bools",
-    "Estimate",
-    "Floats",
-    "Ints",
-    "MAX_UNDEFINED",
-    "MIN_SEEDS",
+    "anderson_darling",
+    "BestCurve",
     "blocks_of",
+    "Bools",
+    "bootstrap_bounds",
     "bootstrap_estimate",
+    "BOOTSTRAP_SEEDS",
+    "bounds",
+    "cliffs_delta",
+    "Effect",
+    "Estimate",
+    "expected_best",
+    "expected_best_by_effort",
+    "Floats",
+    "friedman_nemenyi",
+    "hedges_g",
     "holm",
+    "Ints",
     "jackknife_variance",
     "leave_one_out",
+    "mann_whitney",
+    "MAX_UNDEFINED",
+    "MIN_SEEDS",
+    "MIN_TRIALS",
+    "mood_median",
+    "Outcome",
     "patient_draws",
+    "performance_profile",
+    "probability_of_improvement",
+    "Profile",
+    "Ranks",
     "seed_means",
+    "seeds_needed",
+    "SeedsNeeded",
+    "Summary",
+    "summary",
     "t_difference",
     "t_estimate",
     "tiers",
+    "welch_if_normal",
+    "wilcoxon",
     "wilson",
 ]

@@ -15,6 +15,8 @@ MIN_SEEDS = 3
 """For an interval, a comparison or a tier."""
 BOOTSTRAP_SEEDS = 10
 """From here on the hierarchical bootstrap."""
+SURE_SEEDS = 5
+"""With fewer, intervals miss trainings that end in two ways (tests/results/test_coverage.py)."""
 MAX_UNDEFINED = 0.05
 """The largest share of bootstrap draws in which the metric may be undefined."""
 
@@ -34,7 +36,9 @@ class Estimate:
     patient_variance: float = math.nan
     """Of the value, by patients."""
     degrees: float = math.nan
-    """Degrees of freedom; NaN for the bootstrap."""
+    """Degrees of freedom of the t method, or that a bootstrap's interval was widened for."""
+    blocks: int = 0
+    """Of patients that were left out or resampled; 0 where none were."""
     method: Literal["t", "bootstrap", "none"] = "none"
     why: str = ""
     """Why there is no interval."""
@@ -81,7 +85,7 @@ def _no_mean(scores: Floats) -> str:
 
 
 def _t(value: float, samples: list[Floats], left_out: Floats, confidence: float) -> Estimate:
-    from scipy import stats
+    from scipy import special
 
     parts = [(float(s.var(ddof=1)) / len(s), len(s) - 1) for s in samples]
     by_seed = sum(variance for variance, _ in parts)
@@ -96,19 +100,21 @@ def _t(value: float, samples: list[Floats], left_out: Floats, confidence: float)
             p=_constant_p(value, len(left_out)),
             seed_variance=0.0,
             patient_variance=0.0,
+            blocks=len(left_out),
             why="neither seeds nor patients vary: nothing to estimate an interval from",
         )
     degrees = square**2 / sum(variance**2 / freedom for variance, freedom in parts)
     error = math.sqrt(square)
-    reach = float(stats.t.ppf((1 + confidence) / 2, degrees)) * error
+    reach = float(special.stdtrit(degrees, (1 + confidence) / 2)) * error
     return Estimate(
         value=value,
         low=value - reach,
         high=value + reach,
-        p=float(2 * stats.t.sf(abs(value) / error, degrees)),
+        p=float(2 * special.stdtr(degrees, -abs(value) / error)),
         seed_variance=by_seed,
         patient_variance=by_patient,
         degrees=degrees,
+        blocks=len(left_out),
         method="t",
     )
 
@@ -139,16 +145,25 @@ def bootstrap_estimate(
     blocks: int,
     seed_variance: float,
     patient_variance: float,
+    degrees: float = math.inf,
     confidence: float = 0.95,
 ) -> Estimate:
     """Percentile interval and two-sided p from bootstrap draws of a mean or of a difference.
 
     draws: (draws,), of patients in `blocks` blocks. Up to 5 % undefined draws are left out; with
-    more there is no interval. The p is twice the smaller share of draws on either side of zero,
-    and never 0 (Davison & Hinkley 1997, eq. 4.11).
+    more there is no interval. degrees: of the two variances together, as the t method has them;
+    the interval is widened for them (`expanded`), and so is the p. With infinite degrees it is the
+    plain percentile interval, and p is twice the smaller share of draws on either side of zero,
+    never 0 (Davison & Hinkley 1997, eq. 4.11).
     """
     finite = draws[np.isfinite(draws)]
-    bare = Estimate(value=value, seed_variance=seed_variance, patient_variance=patient_variance)
+    bare = Estimate(
+        value=value,
+        seed_variance=seed_variance,
+        patient_variance=patient_variance,
+        degrees=degrees,
+        blocks=blocks,
+    )
     if not math.isfinite(value):
         return replace(bare, why="the metric is undefined for a seed")
     if not len(draws) or len(finite) < (1 - MAX_UNDEFINED) * len(draws):
@@ -157,13 +172,55 @@ def bootstrap_estimate(
     if _is_rounding(float(finite.var()), value):
         why = "neither seeds nor patients vary: nothing to estimate an interval from"
         return replace(bare, p=_constant_p(value, blocks), why=why)
-    tail = (1 - confidence) / 2
+    tail = expanded((1 - confidence) / 2, degrees)
     low, high = np.quantile(finite, [tail, 1 - tail])
-    sides = min(int(np.sum(finite <= 0)), int(np.sum(finite >= 0)))
     return replace(
         bare,
         low=float(low),
         high=float(high),
-        p=min(1.0, 2 * (sides + 1) / (len(finite) + 1)),
+        p=_bootstrap_p(value, finite, degrees),
         method="bootstrap",
     )
+
+
+def expanded(tail: float, degrees: float) -> float:
+    """The share of draws to leave out in a tail so that `tail` of the probability is left out.
+
+    tail: in (0, 0.5]. degrees: above 0, infinity allowed: then it is `tail` itself. Draws of a
+    mean are about normal, while a mean of few seeds and patients, in units of its estimated
+    error, follows a t distribution: a percentile interval is too narrow by the ratio of the two
+    quantiles. Returns the normal probability of the t quantile. Source: the expanded percentile
+    interval, Hesterberg 2015 (arXiv:1411.5279); its other factor, sqrt(n / (n - 1)), is not
+    needed, because one fewer is drawn than there are (McCarthy & Snowden 1985). A share below
+    1 / draws is beyond what the draws can show.
+    """
+    from scipy import special
+
+    assert 0 < tail <= 0.5 and degrees > 0, (tail, degrees)
+    return tail if math.isinf(degrees) else float(special.ndtr(special.stdtrit(degrees, tail)))
+
+
+def contracted(share: float, degrees: float) -> float:
+    """The one-sided probability beyond a bound that leaves out this share of draws.
+
+    The inverse of `expanded`: 1 / (draws + 1) becomes the least p that so many draws can tell.
+    """
+    from scipy import special
+
+    assert 0 < share <= 0.5 and degrees > 0, (share, degrees)
+    return share if math.isinf(degrees) else float(special.stdtr(degrees, special.ndtri(share)))
+
+
+def _bootstrap_p(value: float, draws: Floats, degrees: float) -> float:
+    """Two-sided p of zero: the p at which the (expanded) percentile interval begins to hold it.
+
+    With few degrees, the least p that the draws can tell would be too large for a family of tests:
+    where no draw reaches zero, the value over the draws' standard deviation says how far it is.
+    """
+    from scipy import special
+
+    sides = min(int(np.sum(draws <= 0)), int(np.sum(draws >= 0)))
+    p = contracted(min(0.5, (sides + 1) / (len(draws) + 1)), degrees)
+    if not sides and math.isfinite(degrees):
+        p = min(p, float(special.stdtr(degrees, -abs(value) / float(draws.std()))))
+    return 2 * p

@@ -76,3 +76,16 @@ def test_the_protocol_tells_the_method_that_was_used(make_run):
     run = load_run(make_run(seeds=10, groups_known=False))
     text = " ".join(protocol(run, [analyse(run, "lits_cls")]))
     assert "54 epochs" in text and "hierarchical bootstrap" in text and "group unknown" in text
+
+
+def test_few_seeds_are_warned_of(make_run):
+    import shutil
+
+    for seeds, warned in ((3, True), (4, True), (5, False)):
+        folder = make_run(seeds=seeds)
+        assert ("fewer than 5 seeds is too narrow" in told(folder).text) == warned
+        shutil.rmtree(folder)
+
+
+def test_without_an_interval_there_is_nothing_to_be_warned_of(make_run):
+    assert "too narrow" not in told(make_run(seeds=2)).text
