@@ -15,12 +15,11 @@ import numpy as np
 from bench import metrics
 from bench.spec import content_hash
 from results import stats
+from results.draws import Draws
 from results.load import Run, StudyFacts, TaskFacts
 from results.panel import Measure, Panel, number
 from results.stats import Estimate, Floats
 
-DRAWS, SLOW_DRAWS = 10_000, 1_000
-"""Bootstrap draws; the latter of metrics of scores, which are computed draw by draw."""
 ALPHA = 0.05
 
 
@@ -80,7 +79,7 @@ def analyse(run: Run, task_id: str) -> TaskAnalysis:
     task = run.tasks[task_id]
     rng = np.random.default_rng(int(content_hash([run.suite["seed"], "analysis", task_id]), 16))
     panel = Panel(run, task, rng)
-    draws = _Draws(panel, task, rng)
+    draws = Draws(panel, rng)
     entries = [_entry(study, panel, draws) for study in run.of_task(task_id)]
     able = [entry for entry in entries if entry.measure and entry.estimate.testable]
     comparisons = _compare(able, draws, task)
@@ -120,38 +119,7 @@ def _place(entry: Entry, task: TaskFacts) -> tuple[float, ...]:
 # --- Estimates ------------------------------------------------------------------------------
 
 
-class _Draws:
-    """Resampled means of each entrant under the same draws of patients, computed when needed."""
-
-    def __init__(self, panel: Panel, task: TaskFacts, rng: np.random.Generator) -> None:
-        count = SLOW_DRAWS if metrics.get(task.primary).takes == "scores" else DRAWS
-        self._weights = (
-            list(stats.patient_draws(panel.blocks, count, rng)) if panel.blocks > 1 else []
-        )
-        self.blocks = panel.blocks
-        self._rng = rng
-        self._means: dict[str, Floats] = {}
-        self._left_out: dict[str, Floats] = {}
-
-    @property
-    def used(self) -> bool:
-        return bool(self._means)
-
-    def means(self, study: str, measure: Measure) -> Floats:
-        """(draws,): the mean over resampled seeds under each draw of patients."""
-        if study not in self._means:
-            scores = np.concatenate([measure(weights) for weights in self._weights])
-            self._means[study] = stats.seed_means(scores, self._rng)
-        return self._means[study]
-
-    def left_out(self, study: str, measure: Measure) -> Floats:
-        """(blocks,): the seeds' mean without each block."""
-        if study not in self._left_out:
-            self._left_out[study] = measure(stats.leave_one_out(self.blocks)).mean(axis=1)
-        return self._left_out[study]
-
-
-def _entry(study: StudyFacts, panel: Panel, draws: _Draws) -> Entry:
+def _entry(study: StudyFacts, panel: Panel, draws: Draws) -> Entry:
     scored = panel.scored[study.id]
     scores = np.array([number(one.test_metrics.get(panel.task.primary)) for one in scored])
     measure = panel.measure(study.id)
@@ -167,7 +135,7 @@ def _entry(study: StudyFacts, panel: Panel, draws: _Draws) -> Entry:
 
 
 def _estimate(
-    study: str, scores: Floats, measure: Measure | None, panel: Panel, draws: _Draws
+    study: str, scores: Floats, measure: Measure | None, panel: Panel, draws: Draws
 ) -> Estimate:
     if measure is None:
         bare = stats.t_estimate(scores, np.zeros(0))
@@ -184,6 +152,7 @@ def _estimate(
         blocks=draws.blocks,
         seed_variance=estimate.seed_variance,
         patient_variance=estimate.patient_variance,
+        degrees=estimate.degrees,
     )
 
 
@@ -193,7 +162,7 @@ def _within(metric: metrics.Metric, estimate: Estimate) -> Estimate:
     return estimate if estimate.method == "none" else replace(estimate, low=low, high=high)
 
 
-def _compare(entries: Sequence[Entry], draws: _Draws, task: TaskFacts) -> list[Comparison]:
+def _compare(entries: Sequence[Entry], draws: Draws, task: TaskFacts) -> list[Comparison]:
     pairs = list(itertools.combinations(entries, 2))
     differences = [_difference(first, second, draws) for first, second in pairs]
     adjusted = stats.holm(np.array([difference.p for difference in differences]))
@@ -212,7 +181,7 @@ def _compare(entries: Sequence[Entry], draws: _Draws, task: TaskFacts) -> list[C
     return found
 
 
-def _difference(first: Entry, second: Entry, draws: _Draws) -> Estimate:
+def _difference(first: Entry, second: Entry, draws: Draws) -> Estimate:
     assert first.measure is not None and second.measure is not None
     left_out = draws.left_out(first.study.id, first.measure) - draws.left_out(
         second.study.id, second.measure
@@ -227,4 +196,5 @@ def _difference(first: Entry, second: Entry, draws: _Draws) -> Estimate:
         blocks=draws.blocks,
         seed_variance=difference.seed_variance,
         patient_variance=difference.patient_variance,
+        degrees=difference.degrees,
     )

@@ -1,9 +1,10 @@
-"""The test predictions of a task's replicates in one shape, and their metric when resampled."""
+"""The predictions of a task's replicates in one shape, and their metric when resampled."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from bench.errors import UserError
 from bench.ledger import Replicate
 from bench.metrics import units
 from results import stats
-from results.load import Run, TaskFacts
+from results.load import Run, StudyFacts, TaskFacts
 from results.predictions import Counts, Outputs, Scores
 from results.stats import Floats, Ints
 
@@ -26,20 +27,38 @@ Measure = Callable[[Floats], Floats]
 """The metric under weights of the blocks: (draws, blocks) to (draws, seeds)."""
 
 
-class Panel:
-    """The test predictions of a task's replicates, over the same cases, in blocks of patients."""
+Split = Literal["validation", "test"]
+Member = tuple[Run, StudyFacts]
+"""A study, and the run that it is of."""
 
-    def __init__(self, run: Run, task: TaskFacts, rng: np.random.Generator) -> None:
+
+class JointPanel:
+    """The predictions of several studies' replicates, over the same cases, in blocks of patients.
+
+    The studies may be of several runs, so that each goes by a key of its own.
+    """
+
+    def __init__(
+        self,
+        members: Mapping[str, Member],
+        task: TaskFacts,
+        rng: np.random.Generator,
+        *,
+        split: Split,
+    ) -> None:
         self.problems: list[tuple[str, int, str]] = []
+        """Key of the study, number of the replicate, what is wrong with its predictions."""
         self.task = task
+        self.split = split
         self._cases: Outputs | None = None
         self.scored: dict[str, list[Replicate]] = {}
+        """By key, the replicates that were scored on this split."""
         self._outputs: dict[str, list[Outputs | None]] = {}
-        for study in run.of_task(task.id):
+        for key, (run, study) in members.items():
             replicates = run.progress(study.id).replicates
-            done = [replicates[n] for n in sorted(replicates) if replicates[n].test_metrics]
-            self.scored[study.id] = done
-            self._outputs[study.id] = [self._read(run, study.id, one) for one in done]
+            done = [replicates[n] for n in sorted(replicates) if self._recorded(replicates[n])]
+            self.scored[key] = done
+            self._outputs[key] = [self._read(run, study.id, key, one) for one in done]
         self.patients, self.blocks = 0, 0
         self._block_of: Ints = np.zeros(0, dtype=np.int64)
         if self._cases is not None:
@@ -49,11 +68,23 @@ class Panel:
             self.blocks = int(dealt.max(initial=-1)) + 1
             self._block_of = dealt[group]
 
-    def _read(self, run: Run, study: str, replicate: Replicate) -> Outputs | None:
+    def _recorded(self, replicate: Replicate) -> Mapping[str, float]:
+        """The metrics of this split as the ledger has them; empty where it was not scored."""
+        if self.split == "test":
+            return replicate.test_metrics
+        return replicate.validation_metrics
+
+    def scores(self, key: str) -> Floats:
+        """(seeds,): the recorded primary metric of a study's replicates; NaN where undefined."""
+        recorded = (self._recorded(one).get(self.task.primary) for one in self.scored[key])
+        return np.array([number(value) for value in recorded])
+
+    def _read(self, run: Run, study: str, key: str, replicate: Replicate) -> Outputs | None:
         try:
-            outputs = run.predictions(study, replicate.number).test
+            predictions = run.predictions(study, replicate.number)
+            outputs = predictions.test if self.split == "test" else predictions.validation
             if outputs is None:
-                raise UserError("its file of predictions holds none for the test split")
+                raise UserError(f"its file of predictions holds none for the {self.split} split")
             if outputs.classes != len(self.task.classes):
                 raise UserError(
                     f"its predictions are of {outputs.classes} classes, the task has "
@@ -64,23 +95,28 @@ class Panel:
             if self._cases is None:
                 self._cases = outputs
             elif not self._cases.same_cases(outputs):
-                raise UserError("its predictions are for other test cases than its neighbours'")
+                raise UserError(
+                    f"its predictions are for other {self.split} cases than its neighbours'"
+                )
         except UserError as error:
-            self.problems.append((study, replicate.number, str(error)))
+            self.problems.append((key, replicate.number, str(error)))
             return None
         return outputs
 
-    def measure(self, study: str) -> Measure | None:
-        """The primary metric of a study's replicates under weights of the blocks."""
-        outputs = [one for one in self._outputs[study] if one is not None]
-        if not outputs or len(outputs) < len(self._outputs[study]) or self.blocks < 2:
+    def measure(self, key: str) -> Measure | None:
+        """The primary metric of a study's replicates under weights of the blocks.
+
+        None where patients cannot be resampled; `problems` says why, but for fewer than two.
+        """
+        outputs = [one for one in self._outputs[key] if one is not None]
+        if not outputs or len(outputs) < len(self._outputs[key]) or self.blocks < 2:
             return None
         try:
             measure = self._measure(outputs)
         except ValueError as error:
-            self.problems += [(study, one.number, str(error)) for one in self.scored[study]]
+            self.problems += [(key, one.number, str(error)) for one in self.scored[key]]
             return None
-        return measure if self._agrees(study, measure) else None
+        return measure if self._agrees(key, measure) else None
 
     def _measure(self, outputs: Sequence[Outputs]) -> Measure:
         """Raises ValueError where such predictions cannot give the metric."""
@@ -95,17 +131,25 @@ class Panel:
         metric.must_take("labels", "scores")
         return _of_scores(metric, scored, self._block_of, self.task.classes)
 
-    def _agrees(self, study: str, measure: Measure) -> bool:
+    def _agrees(self, key: str, measure: Measure) -> bool:
         """Whether the predictions give the recorded metric; notes a problem where not."""
         found = measure(np.ones((1, self.blocks)))[0]
         agrees = True
-        for replicate, value in zip(self.scored[study], found.tolist(), strict=True):
-            recorded = number(replicate.test_metrics.get(self.task.primary))
+        rows = zip(self.scored[key], self.scores(key).tolist(), found.tolist(), strict=True)
+        for replicate, recorded, value in rows:
             if not np.isclose(value, recorded, rtol=0, atol=TOLERANCE, equal_nan=True):
                 why = f"its predictions give {value:.6g}, the ledger recorded {recorded:.6g}"
-                self.problems.append((study, replicate.number, why))
+                self.problems.append((key, replicate.number, why))
                 agrees = False
         return agrees
+
+
+class Panel(JointPanel):
+    """The test predictions of a task's replicates in one run, by the ids of its studies."""
+
+    def __init__(self, run: Run, task: TaskFacts, rng: np.random.Generator) -> None:
+        members = {study.id: (run, study) for study in run.of_task(task.id)}
+        super().__init__(members, task, rng, split="test")
 
 
 def _of_labels(

@@ -41,6 +41,8 @@ class Actor:
     replicate_error: str | None = None
     """The error of its last replicate."""
     pin: tuple[tuple[str, str | int], ...] = ()
+    charged_seconds: float = 19.0
+    peak_memory_mb: float | None = None
 
 
 def write_run(
@@ -59,11 +61,15 @@ def write_run(
     refit: str = "train",
     masks: bool = False,
     strata: Sequence[str] = (),
+    validation: bool = False,
+    salt: str = "",
 ) -> Path:
     """A run of one task, `lits_cls`; the same for the same arguments.
 
     masks: the task is a segmentation, with predictions as counts. strata: facts of the cases with
-    which predictions are stored; `votes` tells which patient a case is of, modulo 8.
+    which predictions are stored; `votes` tells which patient a case is of, modulo 8. validation:
+    validation predictions are stored too, with the metrics that they give, of as many cases. salt:
+    another salt, other seeds for the same entrants on the same cases.
     """
     search = Search(effort_epochs=6 * trials, max_epochs=9, max_trials=trials)
     replicates = Replicates(seeds=seeds, refit=refit)  # type: ignore[arg-type]
@@ -84,10 +90,11 @@ def write_run(
     record = _record(folder, suite, studies, phantom=phantom, patients=patients)
     record["tasks"]["lits_cls"].update(groups_known=groups_known, primary=primary, title=title)
     cases: _Cases | _Slices = _Cases(patients, per_patient, strata)
+    seen: _Cases | _Slices = _Cases(patients, per_patient, strata, seed=12)
     if strata:
         record["tasks"]["lits_cls"].update(strata=list(strata), closing_metrics=[])
     if masks:
-        cases = _Slices(patients, per_patient)
+        cases, seen = _Slices(patients, per_patient), _Slices(patients, per_patient, seed=12)
         record["tasks"]["lits_cls"].update(
             kind="image_segmentation",
             classes=list(MASK_CLASSES),
@@ -106,7 +113,8 @@ def write_run(
             studies=[study.id for study in studies],
         )
         for study, actor in zip(studies, actors, strict=True):
-            _play(folder, ledger, study, actor, cases, primary)
+            rng = _rng(actor.label + salt)
+            _play(folder, ledger, study, actor, cases, seen if validation else None, rng, primary)
         if finish:
             bad = any(actor.fails for actor in actors)
             ledger.append("run_finished", state="failed" if bad else "completed")
@@ -187,8 +195,10 @@ def _record(
 class _Cases:
     """Test cases of patients who differ in how hard they are."""
 
-    def __init__(self, patients: int, per_patient: int, strata: Sequence[str]) -> None:
-        rng = np.random.default_rng(11)
+    def __init__(
+        self, patients: int, per_patient: int, strata: Sequence[str], *, seed: int = 11
+    ) -> None:
+        rng = np.random.default_rng(seed)
         count = patients * per_patient
         self.facts = {name: np.arange(count) // per_patient % 8.0 for name in strata}
         self.groups = np.array([f"patient-{n // per_patient:03d}" for n in range(count)])
@@ -220,8 +230,8 @@ class _Cases:
 class _Slices:
     """Test slices of one or two volumes a patient; some hold no tumour, some no liver."""
 
-    def __init__(self, patients: int, per_patient: int) -> None:
-        rng = np.random.default_rng(11)
+    def __init__(self, patients: int, per_patient: int, *, seed: int = 11) -> None:
+        rng = np.random.default_rng(seed)
         patient = np.repeat(np.arange(patients), per_patient)
         number = np.tile(np.arange(per_patient), patients)
         self.groups = np.array([f"patient-{n:03d}" for n in patient])
@@ -268,10 +278,20 @@ class _Slices:
         ) | summarise(CLOSING_METRICS, measured, MASK_CLASSES)
 
 
+def _rng(name: str) -> np.random.Generator:
+    return np.random.default_rng(int(hashlib.sha256(name.encode()).hexdigest()[:8], 16))
+
+
 def _play(
-    folder: Path, ledger: Ledger, study: Study, actor: Actor, cases: _Cases | _Slices, primary: str
+    folder: Path,
+    ledger: Ledger,
+    study: Study,
+    actor: Actor,
+    cases: _Cases | _Slices,
+    seen: _Cases | _Slices | None,
+    rng: np.random.Generator,
+    primary: str,
 ) -> None:
-    rng = np.random.default_rng(int(hashlib.sha256(actor.label.encode()).hexdigest()[:8], 16))
     if actor.fails:
         _trial(ledger, study, actor, rng, 0, "failed")
         state = {"state": "failed", "winner": None, "why": actor.fails}
@@ -289,7 +309,9 @@ def _play(
     planned = study.replicates.seeds
     for number in range(planned if actor.finished is None else actor.finished):
         last = actor.replicate_error if number == planned - 1 else None
-        _replicate(folder, ledger, study, actor, cases, rng, number, best.config, last, primary)
+        _replicate(
+            folder, ledger, study, actor, cases, seen, rng, number, best.config, last, primary
+        )
 
 
 def _trial(
@@ -341,6 +363,7 @@ def _replicate(
     study: Study,
     actor: Actor,
     cases: _Cases | _Slices,
+    seen: _Cases | _Slices | None,
     rng: np.random.Generator,
     number: int,
     config: dict,
@@ -364,10 +387,18 @@ def _replicate(
         ledger.append("test_unsealed", **key, task=study.task, fingerprint="60303ae22b99")
         quality = actor.quality + rng.normal(0, actor.seed_spread)
         arrays, test = cases.outcome(quality, rng, primary)
-        file = _save(folder, f"{study.id}-{number}", arrays)
         if study.replicates.refit == "train":
             validation = {name: value + 0.01 for name, value in test.items()}
-        cost = {"charged_seconds": 19.0, "free_seconds": 3.0, "parameters": 11_176_579}
+            if seen is not None:
+                more, validation = seen.outcome(quality, rng, primary)
+                arrays |= {key.replace("test_", "validation_", 1): more[key] for key in more}
+        file = _save(folder, f"{study.id}-{number}", arrays)
+        cost = {
+            "charged_seconds": actor.charged_seconds,
+            "free_seconds": 3.0,
+            "parameters": 11_176_579,
+            "peak_memory_mb": actor.peak_memory_mb,
+        }
     ledger.append(
         "replicate_finished",
         **key,
