@@ -97,6 +97,14 @@ def run(
     address: AddressOption = None,
     storage: StorageOption = None,
     plugins: PluginsOption = None,
+    sealed: Annotated[
+        bool,
+        typer.Option(
+            "--sealed",
+            help="Leave the test set closed: replicates are scored on validation only, until "
+            "`bench unseal RUN`.",
+        ),
+    ] = False,
 ) -> None:
     """Search, replicate and report a whole suite.
 
@@ -124,6 +132,7 @@ def run(
             entrants=entrants or (),
             data=data or (),
             settings=settings,
+            sealed=sealed,
         )
     )
     console = _console()
@@ -161,9 +170,70 @@ def resume(
 
 
 @app.command()
+def unseal(
+    run: RunArgument,
+    workers: WorkersOption = None,
+    gpus_per_trial: GpusOption = None,
+    address: AddressOption = None,
+    storage: StorageOption = None,
+) -> None:
+    """Open the test set of a sealed run: once for each replicate, and for good.
+
+    Scores each finished replicate from its checkpoint, or trains it again where that is gone, and
+    writes the report anew. Whatever interrupts it: the same command goes on. Give --storage again
+    where the run was begun with it.
+    """
+    from bench.torch_check import check_torch
+    from bench.tune import driver
+
+    check_torch()
+    options = _options(workers, gpus_per_trial, address, storage)
+    _proceed(run, options, _console(), work=driver.unseal, again="bench unseal")
+
+
+@app.command()
 def report(run: RunArgument) -> None:
     """Compile a run's report and tables again, finished or not."""
     _report(run, _console())
+
+
+@app.command()
+def compare(
+    baseline: Annotated[Path, typer.Argument(help="The run's folder to hold the other against.")],
+    candidate: Annotated[Path, typer.Argument(help="A run's folder; it may be the same.")],
+    entrant: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Once: this label in both runs. Twice: of the baseline, then of the candidate. "
+            "Without it: every label that both have."
+        ),
+    ] = None,
+    on: Annotated[
+        str, typer.Option(help="validation; or test, which is counted as an opening of it.")
+    ] = "validation",
+    alpha: Annotated[float, typer.Option(help="Of each one-sided bound.")] = 0.05,
+    cost_margin: Annotated[
+        float, typer.Option(help="The ratio of costs above which the candidate costs more.")
+    ] = 1.1,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write a table for a pull request to this file.")
+    ] = None,
+) -> None:
+    """The regression gate: is the candidate as good as the baseline, by the task's margin?
+
+    Exit 0: better, or not worse. 3: regressed. 4: inconclusive; it says how many seeds would
+    decide. 5: not measured; it says what differs or is missing.
+    """
+    from results import compare as comparison
+    from results import gate_report
+
+    settings = comparison.Settings(on=on, alpha=alpha, cost_margin=cost_margin)  # type: ignore[arg-type]
+    outcome = comparison.compare(baseline, candidate, entrants=entrant or (), settings=settings)
+    if markdown is not None:
+        gate_report.write_markdown(markdown, outcome)
+    typer.echo(gate_report.as_json(outcome) if as_json else gate_report.as_text(outcome))
+    raise typer.Exit(outcome.exit_code)
 
 
 @app.command()
@@ -369,19 +439,29 @@ def _options(
     )
 
 
-def _proceed(path: Path, options: Any, console: Console) -> None:
-    """Work a run off, report it, and exit 1 where a part of it failed."""
+def _proceed(
+    path: Path,
+    options: Any,
+    console: Console,
+    *,
+    work: Any = None,
+    again: str = "bench resume",
+) -> None:
+    """Work a run off, report it, and exit 1 where a part of it failed.
+
+    work: a function of the driver; None for `proceed`. again: the command that goes on with it.
+    """
     from bench import runs
     from bench.tune import driver
     from bench.tune.live import LiveView
 
     folder, file = runs.load(path)
     try:
-        outcome = driver.proceed(
+        outcome = (work or driver.proceed)(
             folder, file, options, watch=lambda engine: LiveView(engine, console)
         )
     except KeyboardInterrupt:
-        typer.echo(f"\ninterrupted, nothing is lost: go on with `bench resume {path}`", err=True)
+        typer.echo(f"\ninterrupted, nothing is lost: go on with `{again} {path}`", err=True)
         raise typer.Exit(INTERRUPTED) from None
     _report(path, console)
     if outcome == "failed":

@@ -24,6 +24,8 @@ class Request:
     entrants: Sequence[str] = ()
     data: Sequence[str] = ()
     settings: dict[str, Scalar] = field(default_factory=dict)
+    sealed: bool = False
+    """Whether replicates are scored on validation only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,7 @@ class Launch:
     """By data set, its `bench.data.sources.Source`."""
     headline: str
     """Which data at which scale: the first line that a run prints."""
+    sealed: bool = False
 
     @property
     def tasks(self) -> list[Task]:
@@ -64,6 +67,12 @@ def resolve(request: Request) -> Launch:
     )
     # Workers train in folders of their own.
     suite = replace(suite, entrants=tuple(map(provisions.absolute, suite.entrants)))
+    if request.sealed and suite.replicates.refit == "train+validation":
+        raise UserError(
+            "a sealed run scores its replicates on the validation split, got refit = "
+            f"{suite.replicates.refit!r}, which trains on it: add `--set refit=train`, or leave "
+            "out --sealed"
+        )
     studies = plan.plan(suite)
     found = sources.resolve(
         datasets,
@@ -82,6 +91,7 @@ def resolve(request: Request) -> Launch:
         studies=studies,
         sources=found,
         headline=f"{suite.title}: {what}, at scale {scale}{why}",
+        sealed=request.sealed,
     )
 
 
@@ -134,6 +144,7 @@ def create(
         suite=launch.suite,
         studies=launch.studies,
         data={task.id: _describe(prepared[task.id], launch, task) for task in launch.tasks},
+        sealed=launch.sealed,
         weights=weights,
         provenance=provenance.collect(command),
         notes=[launch.headline],

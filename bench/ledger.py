@@ -12,7 +12,8 @@ import fcntl
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,6 +99,17 @@ SCHEMA: dict[str, dict[str, type | tuple[type, ...]]] = {
         "predictions": (dict, type(None)),
     },
     "run_finished": {"state": str},
+    "run_unsealed": {},
+    "replicate_tested": {
+        "study": str,
+        "replicate": int,
+        "state": str,
+        "error": (str, type(None)),
+        "test_metrics": dict,
+        "validation_metrics": dict,
+        "predictions": (dict, type(None)),
+        "notes": list,
+    },
 }
 """Every event's fields and their types; `v`, `t` and `event` stand in each.
 
@@ -106,6 +118,9 @@ replicate `completed` or `failed`; a run `completed` or `failed`. A trial's conf
 origin in the `sampler`, or was `enqueued` before it. A rung's decision is `promoted` or
 `stopped`. `cost` holds `charged_seconds`, `free_seconds`, `parameters`, `peak_memory_mb` and
 `examples_per_second`. `predictions` holds `file`, relative to the run folder, and its `sha256`.
+
+A sealed run finishes its replicates with validation metrics and no test metrics. After
+`run_unsealed`, each gets its `test_unsealed` and its `replicate_tested`, and the run ends again.
 """
 
 MEASURED = frozenset(
@@ -113,10 +128,22 @@ MEASURED = frozenset(
 )
 """What a clock or a meter says: all that may differ between two runs with one seed and worker."""
 
-DURABLE = frozenset({"run_started", "study_finished", "test_unsealed", "replicate_finished"})
+DURABLE = frozenset(
+    {
+        "run_started",
+        "study_finished",
+        "test_unsealed",
+        "replicate_finished",
+        "run_unsealed",
+        "replicate_tested",
+    }
+)
 
 
-OPTIONAL: Mapping[str, Mapping[str, type]] = {"replicate_finished": {"notes": list}}
+OPTIONAL: Mapping[str, Mapping[str, type]] = {
+    "run_started": {"sealed": bool},
+    "replicate_finished": {"notes": list},
+}
 """Fields that came later: events of this version may lack them."""
 
 
@@ -316,6 +343,9 @@ class Replicate(Training):
     selected_epoch: int | None = None
     """The epoch whose weights are scored."""
     unsealed: bool = False
+    """Whether it opened the test split."""
+    untested: bool = False
+    """Whether it completed while its run was sealed, and was not tested since."""
     test_metrics: dict[str, float] = field(default_factory=dict)
     validation_metrics: dict[str, float] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
@@ -358,7 +388,12 @@ class RunState:
     started: Event | None = None
     finished: Event | None = None
     resumes: int = 0
+    sealed: bool = False
+    """Whether the test split is to stay closed."""
+    unsealing: Event | None = None
+    """What ended that; None of a run that is sealed still, or never was."""
     unsealed: list[Event] = field(default_factory=list)
+    """The openings of test splits."""
 
     def apply(self, event: Event) -> None:
         """Take one event in. An event that is already known changes nothing."""
@@ -366,6 +401,7 @@ class RunState:
 
     def _run_started(self, event: Event) -> None:
         self.started = event
+        self.sealed = event.get("sealed", False)
         for study in event["studies"]:
             self.studies.setdefault(study, StudyState(study))
 
@@ -435,9 +471,23 @@ class RunState:
         replicate.cost, replicate.predictions = event["cost"], event["predictions"]
         replicate.notes = event.get("notes", [])
         replicate.finished = event["t"]
+        replicate.untested = self.sealed and replicate.state == "completed"
+
+    def _replicate_tested(self, event: Event) -> None:
+        replicate = self._replicate(event)
+        replicate.state, replicate.error = event["state"], event["error"]
+        replicate.untested = False
+        if replicate.state == "failed":
+            return  # what it has of validation stands
+        replicate.test_metrics = event["test_metrics"]
+        replicate.validation_metrics = event["validation_metrics"]
+        replicate.predictions, replicate.notes = event["predictions"], event["notes"]
 
     def _run_finished(self, event: Event) -> None:
         self.finished = event
+
+    def _run_unsealed(self, event: Event) -> None:
+        self.sealed, self.unsealing, self.finished = False, event, None
 
     def _trial(self, event: Event) -> Trial:
         return self.studies[event["study"]].trials[event["trial"]]
@@ -463,6 +513,14 @@ def register_opening(register: Path, *, fingerprint: str, run: str) -> None:
     line = json.dumps({"t": datetime.now(UTC).isoformat(), "fingerprint": fingerprint, "run": run})
     with register.open("ab") as file:
         file.write(line.encode() + b"\n")
+
+
+def register_missed(register: Path, unsealed: Sequence[Event], *, run: str) -> None:
+    """Note those openings of a run that its driver recorded, and died before it noted them."""
+    for fingerprint, count in Counter(event["fingerprint"] for event in unsealed).items():
+        noted = sum(e.get("run") == run for e in openings(register, fingerprint=fingerprint))
+        for _ in range(count - noted):
+            register_opening(register, fingerprint=fingerprint, run=run)
 
 
 def openings(register: Path, *, fingerprint: str) -> Iterator[Event]:

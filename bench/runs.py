@@ -60,6 +60,8 @@ class RunFile:
     data: Mapping[str, Mapping[str, Any]]
     """By task: data set, raw folder, fingerprints, phantom or not, split sizes."""
     phantom: bool
+    sealed: bool
+    """Whether the run was begun with its test split sealed."""
     plugins: Mapping[str, str]
     """By file name, the sha256 of each plug-in; empty of a run that was begun before runs kept
     them."""
@@ -87,6 +89,7 @@ def write(
     studies: Sequence[Study],
     data: Mapping[str, Mapping[str, Any]],
     provenance: Mapping[str, Any],
+    sealed: bool = False,
     weights: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     notes: Sequence[str] = (),
 ) -> None:
@@ -97,6 +100,7 @@ def write(
         "run": folder.path.resolve().name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "phantom": any(entry["phantom"] for entry in data.values()),
+        "sealed": sealed,
         "scale": suite.scale,
         "suite": asdict(suite),
         "studies": [asdict(study) for study in studies],
@@ -120,6 +124,7 @@ def _describe(task: Task, data: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "title": task.title,
         "kind": task.kind,
+        "version": task.version,
         "classes": list(task.classes),
         "primary": task.primary,
         "margin": task.margin,
@@ -157,6 +162,7 @@ def load(path: Path) -> tuple[RunFolder, RunFile]:
         studies=tuple(TypeAdapter(Study).validate_python(s) for s in content["studies"]),
         data=content["data"],
         phantom=content["phantom"],
+        sealed=content.get("sealed", False),
         plugins=content.get("plugins", {}),
         weights=content.get("weights", {}),
     )

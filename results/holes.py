@@ -37,6 +37,8 @@ def _of_study(run: Run, study: StudyFacts, analysis: TaskAnalysis) -> Iterator[_
         planned = study.search["effort_epochs"]
         yield "search not finished", f"{progress.effort} of {planned} epochs spent", ""
     yield from _trials(progress)
+    if run.sealed and progress.state != "failed":
+        yield "test scores", f"sealed: `bench unseal {run.folder}` opens the test split", ""
     if progress.state == "completed":
         yield from _replicates(run, study, progress)
     for owner, number, why in analysis.problems:
@@ -77,7 +79,9 @@ def _replicates(run: Run, study: StudyFacts, progress: StudyState) -> Iterator[_
             yield f"{name} failed", cause(error), _more(error)
         elif replicate.state == "running":
             yield f"{name} unfinished", f"trained for {replicate.epoch} epochs so far", ""
-        elif not replicate.test_metrics:
+        elif run.sealed and replicate.state == "trained":
+            yield f"{name} unfinished", "trained, not scored on validation yet", ""
+        elif not run.sealed and not replicate.test_metrics:
             yield f"{name} not tested", _untested(replicate), ""
     yield from _left_out(progress)
 

@@ -33,6 +33,8 @@ COLUMNS = (
     "seeds",
     "seeds_planned",
     "validation_mean",
+    "validation_std",
+    "validation_seeds",
     "gap",
     "parameters",
     "free_parameters",
@@ -76,7 +78,10 @@ def secondary(run: Run, analysis: TaskAnalysis) -> list[str]:
 
 
 def _scored(run: Run, entry: Entry) -> list[Replicate]:
+    """The replicates with a test score; of a sealed run, which has none, all that completed."""
     replicates = run.progress(entry.study.id).replicates
+    if run.sealed:
+        return [one for _, one in sorted(replicates.items()) if one.state == "completed"]
     return [replicates[number] for number in entry.seeds]
 
 
@@ -86,7 +91,7 @@ def _row(run: Run, analysis: TaskAnalysis, entry: Entry, others: Sequence[str]) 
     replicates = _scored(run, entry)
     validation = _values(replicates, task.primary, split="validation")
     mean, std, median = _spread(entry.scores)
-    validation_mean = _spread(validation)[0]
+    validation_mean, validation_std, _ = _spread(validation)
     row: dict[str, Any] = {
         "task": task.id,
         "tier": entry.tier,
@@ -103,6 +108,8 @@ def _row(run: Run, analysis: TaskAnalysis, entry: Entry, others: Sequence[str]) 
         "seeds": len(entry.scores),
         "seeds_planned": study.seeds,
         "validation_mean": validation_mean,
+        "validation_std": validation_std,
+        "validation_seeds": sum(map(math.isfinite, validation)),
         "gap": orient(task.primary) * (validation_mean - mean),
         "parameters": _parameters(replicates),
         "free_parameters": len(study.free),
@@ -156,6 +163,8 @@ def _note(run: Run, entry: Entry) -> str:
     progress = run.progress(entry.study.id)
     if progress.state == "failed":
         return f"failed: {cause(progress.why)}"
+    if run.sealed:
+        return "validation only: the test split is sealed"
     if not len(entry.scores):
         return "no test score yet" if not run.finished else "no test score"
     if len(entry.scores) < 2:

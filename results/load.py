@@ -96,6 +96,13 @@ class Run:
     def finished(self) -> bool:
         return self.state.finished is not None
 
+    @property
+    def sealed(self) -> bool:
+        """Whether its test splits are to stay closed."""
+        if self.state.started is None:
+            return bool(self.record.get("sealed", False))
+        return self.state.sealed
+
     def of_task(self, task: str) -> list[StudyFacts]:
         """The studies planned for a task, in the suite's order."""
         return [study for study in self.studies.values() if study.task == task]

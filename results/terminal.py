@@ -39,6 +39,13 @@ def print_leaderboard(console: Console, run: Run) -> None:
         console.print(Text(f"  and {len(missing) - SHOWN_HOLES} more, in the report"))
 
 
+_COLUMNS = {
+    False: ("mean", "std", "seeds"),
+    True: ("validation_mean", "validation_std", "validation_seeds"),
+}
+"""Whether a run is sealed, and which columns of its leaderboard are shown."""
+
+
 def _table(run: Run, analysis: TaskAnalysis) -> Table:
     from rich import box
     from rich.table import Table
@@ -48,12 +55,14 @@ def _table(run: Run, analysis: TaskAnalysis) -> Table:
 
     metric = metric_title(analysis.task, analysis.task.primary)
     stamp = " (phantom)" if run.phantom else ""
-    title = Text(f"{analysis.task.title}{stamp}: {metric} on the test split")
+    split = "validation split, the test split is sealed" if run.sealed else "test split"
+    title = Text(f"{analysis.task.title}{stamp}: {metric} on the {split}")
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     table.add_column("tier", justify="right")
     table.add_column("entrant", overflow="fold", ratio=1)
     for column in ("mean", "std", "95 % interval", "seeds"):
         table.add_column(column, justify="right", no_wrap=True)
+    mean, std, seeds = _COLUMNS[run.sealed]
     looks = figures.styles(list(dict.fromkeys(s.label for s in run.studies.values())))
     for row in leaderboard(run, analysis).to_dict("records"):
         label = Text.assemble(("■ ", looks[row["entrant"]]["color"]), row["entrant"])
@@ -62,9 +71,9 @@ def _table(run: Run, analysis: TaskAnalysis) -> Table:
         table.add_row(
             str(row["tier"]) if isinstance(row["tier"], int) else NOTHING,
             label,
-            score(row["mean"]),
-            score(row["std"]),
+            score(row[mean]),
+            score(row[std]),
             interval(row["low"], row["high"]),
-            f"{row['seeds']}/{row['seeds_planned']}",
+            f"{row[seeds]}/{row['seeds_planned']}",
         )
     return table

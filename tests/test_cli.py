@@ -6,7 +6,7 @@ import pytest
 
 from tests.commands import bench
 
-COMMANDS = ["run", "resume", "report", "check", "trial", "list", "data"]
+COMMANDS = ["run", "resume", "unseal", "report", "compare", "check", "trial", "list", "data"]
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,7 @@ def test_help_names_every_command_and_each_explains_itself(here):
         (["run"], "Missing option '--suite'"),
         (["rum"], "No such command 'rum'"),
         (["resume", "nowhere"], "nowhere is no run"),
+        (["unseal", "nowhere"], "nowhere is no run"),
         (["report", "nowhere"], "nowhere"),
         (["list", "famlies"], "did you mean 'families'"),
         (["trial", "--task", "lits_cls", "--family", "fasttext"], "fasttext takes text"),

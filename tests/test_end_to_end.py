@@ -124,6 +124,7 @@ def test_killed_at_five_random_moments_and_resumed(smoke, tmp_path, workers):
         assert all(trial.finished for trial in state.studies[id].trials.values())
 
 
+@pytest.mark.slow
 def test_interrupted_with_ctrl_c_says_how_to_go_on_and_does(tmp_path):
     process = start(*SMOKE, "--tasks", "lits_cls", "--run", "broken", cwd=tmp_path)
     wait_for_lines(tmp_path / "broken" / "ledger.jsonl", 8, process)

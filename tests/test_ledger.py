@@ -133,6 +133,19 @@ def test_openings_are_counted_by_fingerprint(tmp_path):
     assert not list(ledger.openings(tmp_path / "absent", fingerprint="aa"))
 
 
+def test_openings_that_a_killed_driver_did_not_note_are_made_up_for(tmp_path):
+    register = tmp_path / "openings.jsonl"
+    unsealed = [{"fingerprint": fingerprint} for fingerprint in ("aa", "aa", "bb")]
+    ledger.register_opening(register, fingerprint="aa", run="one")
+    ledger.register_opening(register, fingerprint="bb", run="another")
+    for _ in range(2):
+        ledger.register_missed(register, unsealed, run="one")
+        noted = {
+            f: [e["run"] for e in ledger.openings(register, fingerprint=f)] for f in ("aa", "bb")
+        }
+        assert noted == {"aa": ["one", "one"], "bb": ["another", "one"]}
+
+
 def test_a_ledger_of_the_first_version_is_still_read():
     """Records outlive code: this file is never rewritten, only joined by newer ones."""
     from pathlib import Path

@@ -13,7 +13,15 @@ from typing import Any
 from bench import provisions, registry, runs
 from bench.errors import UserError
 from bench.folders import SPLIT_SEED, cache_root, openings_register
-from bench.ledger import Event, Ledger, register_opening
+from bench.ledger import (
+    Event,
+    Ledger,
+    RunState,
+    fold,
+    read,
+    register_missed,
+    register_opening,
+)
 from bench.runs import RunFile, RunFolder
 from bench.tune import experiment
 from bench.tune.engine import Engine
@@ -69,11 +77,61 @@ def proceed(
 ) -> str:
     """Work a run off from where its ledger ends; returns `completed` or `failed`.
 
-    watch: makes a context manager with an `update(event)` method around the running engine.
+    A sealed run stays sealed. watch: makes a context manager with an `update(event)` method around
+    the running engine.
     """
+    return _proceed(folder, file, options, watch, unseal=False)
+
+
+def unseal(
+    folder: RunFolder,
+    file: RunFile,
+    options: Options,
+    *,
+    watch: Callable[[Engine], Any] | None = None,
+) -> str:
+    """Open the test split of a sealed run for each finished replicate; returns as `proceed` does.
+
+    What was begun and interrupted is gone on with, by this or by `proceed`. Raises UserError for a
+    run that is not sealed, not finished, or unsealed already.
+    """
+    _check_sealed(folder, file)
+    return _proceed(folder, file, options, watch, unseal=True)
+
+
+def _check_sealed(folder: RunFolder, file: RunFile) -> None:
+    state = fold(read(folder.ledger)) if folder.ledger.exists() else RunState()
+    began_sealed = file.sealed if state.started is None else state.started.get("sealed", False)
+    if not began_sealed:
+        raise UserError(
+            f"only a run begun with `bench run --sealed` can be unsealed, {folder.path} was not: "
+            "its replicates open the test split themselves"
+        )
+    if state.unsealing is not None and state.finished is not None:
+        raise UserError(
+            f"a run is unsealed once, {folder.path} was on {state.unsealing['t'][:10]}: "
+            f"`bench report {folder.path}` shows its test scores"
+        )
+    if state.unsealing is None and state.finished is None:
+        raise UserError(
+            f"only a finished run can be unsealed, {folder.path} is not: end it with "
+            f"`bench resume {folder.path}` first"
+        )
+
+
+def _proceed(
+    folder: RunFolder,
+    file: RunFile,
+    options: Options,
+    watch: Callable[[Engine], Any] | None,
+    *,
+    unseal: bool,
+) -> str:
     runs.load_plugins(folder, file)
     spaces = runs.spaces_of(file.studies)
     roots = prepare_data(file)
+    if unseal:
+        _check_test_data(roots)
     with Ledger(folder.ledger) as ledger:
         state = ledger.state
         if state.started is None:
@@ -84,12 +142,15 @@ def proceed(
                 seed=file.suite.seed,
                 phantom=file.phantom,
                 studies=[study.id for study in file.studies],
+                sealed=file.sealed,
             )
-        elif state.finished is not None:
+        elif state.finished is not None and not (unseal and state.sealed):
             return str(state.finished["state"])
         else:
             provisions.check_unchanged(file.studies, file.weights)
-            ledger.append("run_resumed")
+            ledger.append("run_resumed" if state.finished is None else "run_unsealed")
+        run = folder.path.resolve().name
+        register_missed(openings_register(), state.unsealed, run=run)
         events = _Events(folder, file)
         engine = Engine(
             file.studies,
@@ -140,6 +201,16 @@ def _work(
         with watch(engine) as view:
             events.observer = view.update
             experiment.run(engine, worker, resources)
+
+
+def _check_test_data(roots: Mapping[str, Path]) -> None:
+    """Raise UserError, before anything is opened, where a task's test split is not there."""
+    for task, root in roots.items():
+        if not (root / "test" / "cases.json").exists():
+            raise UserError(
+                f"the prepared test split of {task} is missing from {root}, nothing was unsealed: "
+                "delete that folder, and the next `bench unseal` prepares it again"
+            )
 
 
 class _Events:

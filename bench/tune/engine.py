@@ -13,7 +13,7 @@ from typing import Any
 from bench.ledger import Event, Ledger, Replicate, StudyState, Trial, read
 from bench.seeds import derive
 from bench.spec import Report, Space, Study
-from bench.tune.jobs import Content, Failure, Idle, Job, Tested, Trained
+from bench.tune.jobs import Content, Failure, Idle, Job, JobKind, Tested, Trained
 from bench.tune.search import StudySearch
 
 MAX_RETRIES = 3
@@ -68,8 +68,8 @@ class Engine:
     def next_job(self) -> Job | None:
         """The next job, recorded as begun; None where there is none now.
 
-        First what was begun and is not in flight, then test openings, then new replicates, then a
-        new trial of the study that has used the least of its effort.
+        First what was begun and is not in flight, test openings among it, then new replicates,
+        then a new trial of the study that has used the least of its effort.
         """
         job = next(self._begun(), None) or self._new_replicate() or self._new_trial()
         if job is None:
@@ -106,10 +106,28 @@ class Engine:
                         known_epoch=trial.epoch,
                     )
             for number, replicate in search.state.replicates.items():
-                if replicate.state in ("running", "trained") and (
-                    ("replicate", study, number) not in self._in_flight
+                if ("replicate", study, number) not in self._in_flight and (
+                    replicate.state in ("running", "trained") or self._to_test(replicate)
                 ):
-                    yield _replicate_job(study, replicate)
+                    yield self._replicate_job(study, replicate)
+
+    def _to_test(self, replicate: Replicate) -> bool:
+        """Whether its run was unsealed after it had been finished, and it was not tested yet."""
+        return replicate.untested and not self.ledger.state.sealed
+
+    def _replicate_job(self, study: str, replicate: Replicate) -> Job:
+        kind: JobKind = "replicate"
+        if replicate.state == "trained" or self._to_test(replicate):
+            kind = "validate" if self.ledger.state.sealed else "test"
+        return Job(
+            kind=kind,
+            study=study,
+            number=replicate.number,
+            config=replicate.config,
+            seed=replicate.seed,
+            stop_epoch=replicate.stop_epoch,
+            known_epoch=replicate.epoch,
+        )
 
     def _next_replicate(self, search: StudySearch) -> int | None:
         number = len(search.state.replicates)
@@ -136,7 +154,7 @@ class Engine:
                 config=winner.config,
                 stop_epoch=best[1] if study.replicates.refit == "train+validation" else None,
             )
-            return _replicate_job(study.id, search.state.replicates[number])
+            return self._replicate_job(study.id, search.state.replicates[number])
         return None
 
     def _new_trial(self) -> Job | None:
@@ -273,6 +291,19 @@ class Engine:
 
     def _on_tested(self, search: StudySearch, job: Job, tested: Tested) -> None:
         replicate = search.state.replicates[job.number]
+        predictions = self._save_predictions(_predictions_name(job), tested.arrays)
+        if replicate.untested:
+            self._test_replicate(
+                search,
+                replicate,
+                state="completed",
+                error=None,
+                test_metrics=tested.test_metrics,
+                validation_metrics=tested.validation_metrics,
+                predictions=predictions,
+                notes=list(tested.notes),
+            )
+            return
         cost = dict(tested.cost)
         cases = cost.pop("training_cases", None)
         charged = replicate.charged_seconds
@@ -288,7 +319,7 @@ class Engine:
             validation_metrics=tested.validation_metrics,
             cost=cost,
             notes=list(tested.notes),
-            predictions=self._save_predictions(f"{job.study}-{job.number}", tested.arrays),
+            predictions=predictions,
         )
 
     def _on_failure(self, search: StudySearch, job: Job, failure: Failure) -> None:
@@ -300,16 +331,18 @@ class Engine:
             self._finish_trial(search, trial, "failed", reason, epochs=epoch, error=error)
         else:
             replicate = search.state.replicates[job.number]
-            self._finish_replicate(
-                search,
-                replicate,
-                state="failed",
-                error=f"{reason}: {error}",
-                test_metrics={},
-                validation_metrics={},
-                cost={"charged_seconds": replicate.charged_seconds},
-                predictions=None,
-            )
+            nothing: dict[str, Any] = {
+                "state": "failed",
+                "error": f"{reason}: {error}",
+                "test_metrics": {},
+                "validation_metrics": {},
+                "predictions": None,
+            }
+            if replicate.untested:
+                self._test_replicate(search, replicate, **nothing, notes=[])
+            else:
+                cost = {"charged_seconds": replicate.charged_seconds}
+                self._finish_replicate(search, replicate, **nothing, cost=cost)
 
     # --- ends ---
 
@@ -343,6 +376,11 @@ class Engine:
             task=replicate.task,
             seed=replicate.seed,
             **outcome,
+        )
+
+    def _test_replicate(self, search: StudySearch, replicate: Replicate, **outcome: Any) -> None:
+        self._record(
+            "replicate_tested", study=search.study.id, replicate=replicate.number, **outcome
         )
 
     def _settle(self, search: StudySearch) -> None:
@@ -385,13 +423,6 @@ class Engine:
         self._on_event(record)
 
 
-def _replicate_job(study: str, replicate: Replicate) -> Job:
-    return Job(
-        kind="test" if replicate.state == "trained" else "replicate",
-        study=study,
-        number=replicate.number,
-        config=replicate.config,
-        seed=replicate.seed,
-        stop_epoch=replicate.stop_epoch,
-        known_epoch=replicate.epoch,
-    )
+def _predictions_name(job: Job) -> str:
+    """Unsealing leaves the file of the sealed run as it was recorded."""
+    return f"{job.study}-{job.number}{'-validation' if job.kind == 'validate' else ''}"

@@ -9,6 +9,8 @@ from typing import Any, Literal
 from bench.plugins import PluginFile
 from bench.spec import Config, Report, Study
 
+JobKind = Literal["search", "replicate", "validate", "test"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
@@ -35,7 +37,8 @@ class Context:
 class Job:
     """A segment of a trial or replicate: from its last checkpoint to the next decision."""
 
-    kind: Literal["search", "replicate", "test"]
+    kind: JobKind
+    """`validate` scores a trained replicate without the test split, `test` with it."""
     study: str
     number: int
     """Trial number, or replicate number."""
@@ -80,6 +83,7 @@ class Tested:
     """A replicate's weights on the splits that it was allowed to read."""
 
     test_metrics: dict[str, float]
+    """Empty where the test split is sealed."""
     validation_metrics: dict[str, float]
     cost: dict[str, float | None]
     arrays: dict[str, Any]

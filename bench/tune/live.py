@@ -13,6 +13,8 @@ from bench.ledger import Event
 from bench.tune.engine import Engine
 from bench.tune.search import StudySearch
 
+_ENDS = ("replicate_finished", "replicate_tested")
+
 
 class LiveView:
     """A context manager around a running engine; `update` is told each event."""
@@ -61,7 +63,7 @@ class LiveView:
                 highlight=False,
                 soft_wrap=True,
             )
-        elif event["event"] == "replicate_finished" and event["state"] == "failed":
+        elif event["event"] in _ENDS and event["state"] == "failed":
             search = self._engine.searches[event["study"]]
             self._console.print(
                 f"{_name(search)}: replicate {event['replicate'] + 1} FAILED, {event['error']}",

@@ -49,8 +49,8 @@ class Workshop:
 
         study = self._context.studies[job.study]
         checkpoint = Checkpoint(f"{self._context.checkpoints}/{job.name}.pt")
-        if job.kind == "test":
-            yield self._test(job, study, checkpoint)
+        if job.kind in ("validate", "test"):
+            yield self._score(job, study, checkpoint)
             return
         yield from self._train(job, study, checkpoint)
         if job.kind == "replicate":
@@ -83,7 +83,7 @@ class Workshop:
             checkpoint_every_s=self._context.checkpoint_every_s,
         )
 
-    def _test(self, job: Job, study: Study, checkpoint: Checkpoint) -> Tested:
+    def _score(self, job: Job, study: Study, checkpoint: Checkpoint) -> Tested:
         """Score a trained replicate; where its checkpoint is gone it is trained again first."""
         from bench.train.evaluate import evaluate
 
@@ -91,9 +91,6 @@ class Workshop:
         if checkpoint.load() is None:
             for _ in self._train(job, study, checkpoint):
                 pass
-        scored: tuple[Split, ...] = ("validation", "test")
-        if study.replicates.refit == "train+validation":
-            scored = ("test",)
         evaluation = evaluate(
             task=task,
             family=family,
@@ -101,7 +98,7 @@ class Workshop:
             data=data,
             checkpoint=checkpoint,
             device=self._context.device,
-            splits=scored,
+            splits=_scored(job, study),
         )
         arrays: dict[str, Any] = {
             f"{split}_{name}": array
@@ -110,7 +107,7 @@ class Workshop:
         }
         metrics = {split: outcome.metrics for split, outcome in evaluation.splits.items()}
         return Tested(
-            test_metrics=metrics["test"],
+            test_metrics=metrics.get("test", {}),
             validation_metrics=metrics.get("validation", {}),
             cost={
                 "parameters": evaluation.parameters,
@@ -118,7 +115,9 @@ class Workshop:
                 "training_cases": evaluation.training_rows,
             },
             arrays=arrays,
-            notes=evaluation.splits["test"].notes,
+            notes=tuple(
+                dict.fromkeys(n for outcome in evaluation.splits.values() for n in outcome.notes)
+            ),
         )
 
     def _parts(self, study: Study) -> tuple[Task, Family, PreparedTask]:
@@ -143,6 +142,15 @@ class Workshop:
                     cache=cache_root(),
                 )
         return self._data[task.id]
+
+
+def _scored(job: Job, study: Study) -> tuple[Split, ...]:
+    """The splits that a job may open to score a replicate."""
+    if job.kind == "validate":
+        return ("validation",)
+    if study.replicates.refit == "train+validation":
+        return ("test",)
+    return ("validation", "test")
 
 
 def failure(error: Exception, *, epoch: int) -> Failure:

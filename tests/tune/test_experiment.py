@@ -53,6 +53,7 @@ def work(folder, studies, resources, marker=None, worker=None):
             seed=7,
             phantom=True,
             studies=[study.id for study in studies],
+            sealed=False,
         )
         engine = Engine(
             studies,

@@ -58,10 +58,13 @@ class Killed(Exception):
 
 def messages(job: Job, of: Study, failing: Callable[[Job, int], Failure | None]):
     """What a worker would send for a job."""
-    if job.kind == "test":
+    if job.kind in ("validate", "test"):
+        if failure := failing(job, of.search.max_epochs):
+            yield failure
+            return
         score = curve(job.config, job.seed, of.search.max_epochs)
         yield Tested(
-            test_metrics={"accuracy": score},
+            test_metrics={"accuracy": score} if job.kind == "test" else {},
             validation_metrics={"accuracy": score},
             cost={"parameters": 10},
             arrays={},
@@ -94,8 +97,13 @@ def run(
     failing: Callable[[Job, int], Failure | None] = lambda job, epoch: None,
     dying: Callable[[Job, int], bool] = lambda job, step: False,
     discarded: list[str] | None = None,
+    sealed: bool = False,
+    unseal: bool = False,
 ) -> Engine:
-    """Work off a run; after `steps` messages the driver dies with Killed."""
+    """Work off a run; after `steps` messages the driver dies with Killed.
+
+    sealed: of a new run. unseal: of a sealed run that has finished, or was unsealed already.
+    """
     by_id = {s.id: s for s in studies}
     with Ledger(folder / "ledger.jsonl") as ledger:
         if ledger.state.started is None:
@@ -106,7 +114,10 @@ def run(
                 seed=7,
                 phantom=True,
                 studies=list(by_id),
+                sealed=sealed,
             )
+        elif unseal and ledger.state.sealed:
+            ledger.append("run_unsealed")
         engine = Engine(
             studies,
             {study.id: SPACE for study in studies},
