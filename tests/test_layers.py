@@ -63,7 +63,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bench.preflight": TRAIN | PLANNING | {"bench.launch", "bench.provisions", "bench.rehearsal"},
     "bench.cli": set(PACKAGES),
     "results": VOCABULARY | {"bench.ledger", "bench.metrics", "bench.folders", "results"},
-    "suite.families": VOCABULARY | {"suite.nets", "bench.options", "bench.weights"},
+    "suite.documents": VOCABULARY,
+    "suite.families": VOCABULARY
+    | {"suite.nets", "suite.documents", "bench.options", "bench.weights"},
     "suite.nets": VOCABULARY | {"suite.nets", "bench.weights"},
     "suite.ct": VOCABULARY | {"suite.ct"},
     "suite.tasks": VOCABULARY | {"suite.ct"},

@@ -8,6 +8,7 @@ from typing import Any
 from bench.errors import UserError
 from bench.options import NONE, WEIGHTS
 from bench.spec import Choice, Config, Family, Float, Int, Published, Shape, Space, Weights
+from suite.documents import RESNET_LIVER_2023
 
 
 def build(config: Config, shape: Shape) -> Any:
@@ -65,19 +66,7 @@ FAMILY = Family(
     published=(
         Published(
             document="resnet-liver-2023",
-            settings={
-                "weights": NONE,
-                "optimizer": "adam",
-                "learning_rate": 1e-4,
-                "weight_decay": 1e-5,
-                "schedule": "constant",
-                "warmup": 0.0,
-                "batch_size": 32,
-                "augmentation": "flips",
-                "crop": True,
-                "jitter": 0.2,
-                "class_weights": "balanced",
-            },
+            settings=RESNET_LIVER_2023,
             tasks=("lits_cls",),
         ),
     ),

@@ -6,6 +6,7 @@ from typing import Any
 
 from bench.options import SCRATCH
 from bench.spec import Choice, Config, Family, Float, Int, Not, Published, Shape, Space
+from suite.documents import CONVMIXERSEG_2021
 
 
 def build(config: Config, shape: Shape) -> Any:
@@ -54,16 +55,8 @@ FAMILY = Family(
                 "width": 256,
                 "depth": 20,
                 "sigma": 7.0,
-                "optimizer": "adam",
+                **CONVMIXERSEG_2021,
                 "learning_rate": 0.01,
-                "weight_decay": 0.0,
-                "schedule": "constant",
-                "warmup": 0.0,
-                "clip_norm": 0.0,
-                "loss": "cross_entropy",
-                "class_weights": "balanced",
-                "augmentation": "none",
-                "gamma": True,
             },
         ),
     ),

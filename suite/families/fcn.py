@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.options import WEIGHTS
 from bench.spec import Choice, Config, Family, Published, Shape, Space, Weights
+from suite.documents import CONVMIXERSEG_2021
 
 ARCHITECTURES = ("fcn_resnet50", "fcn_resnet101", "deeplabv3_resnet50", "deeplabv3_resnet101")
 AUXILIARY = "aux_classifier"
@@ -78,16 +79,8 @@ FAMILY = Family(
             tasks=("lits_liver_seg",),
             settings={
                 "architecture": "fcn_resnet50",
-                "optimizer": "adam",
+                **CONVMIXERSEG_2021,
                 "learning_rate": 1e-3,
-                "weight_decay": 0.0,
-                "schedule": "constant",
-                "warmup": 0.0,
-                "clip_norm": 0.0,
-                "loss": "cross_entropy",
-                "class_weights": "balanced",
-                "augmentation": "none",
-                "gamma": True,
             },
         ),
     ),

@@ -8,6 +8,7 @@ from typing import Any
 from bench.errors import UserError
 from bench.options import NONE, WEIGHTS
 from bench.spec import Choice, Config, Family, Float, Published, Scalar, Shape, Space, Weights
+from suite.documents import RESNET_LIVER_2023
 
 DINO = "https://dl.fbaipublicfiles.com/dino/dino_resnet50_pretrain/dino_resnet50_pretrain.pth"
 
@@ -64,20 +65,6 @@ def stages(model: Any) -> Sequence[Sequence[str]]:
     return (("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",), ("fc",))
 
 
-LIVER: dict[str, Scalar] = {
-    "weights": NONE,
-    "optimizer": "adam",
-    "learning_rate": 1e-4,
-    "weight_decay": 1e-5,
-    "schedule": "constant",
-    "warmup": 0.0,
-    "batch_size": 32,
-    "augmentation": "flips",
-    "crop": True,
-    "jitter": 0.2,
-    "class_weights": "balanced",
-}
-"""The strength of its colour jitter is not reported: 0.2 stands for it."""
 MHIST: dict[str, Scalar] = {
     "depth": 18,
     "optimizer": "adam",
@@ -106,7 +93,7 @@ FAMILY = Family(
     )
     | WEIGHTS,
     published=(
-        Published(document="resnet-liver-2023", settings=LIVER, tasks=("lits_cls",)),
+        Published(document="resnet-liver-2023", settings=RESNET_LIVER_2023, tasks=("lits_cls",)),
         Published(document="mhist-report", settings=MHIST, tasks=("mhist",)),
         Published(
             document="fys3033-2026",

@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.options import NONE, WEIGHTS
 from bench.spec import Choice, Config, Family, Float, Int, Published, Shape, Space, Weights
+from suite.documents import RESNET_LIVER_2023
 
 
 def build(config: Config, shape: Shape) -> Any:
@@ -73,20 +74,7 @@ FAMILY = Family(
     published=(
         Published(
             document="resnet-liver-2023",
-            settings={
-                "batch_norm": False,
-                "weights": NONE,
-                "optimizer": "adam",
-                "learning_rate": 1e-4,
-                "weight_decay": 1e-5,
-                "schedule": "constant",
-                "warmup": 0.0,
-                "batch_size": 32,
-                "augmentation": "flips",
-                "crop": True,
-                "jitter": 0.2,
-                "class_weights": "balanced",
-            },
+            settings={**RESNET_LIVER_2023, "batch_norm": False},
             tasks=("lits_cls",),
         ),
     ),
