@@ -1,29 +1,32 @@
 """From raw files to prepared arrays: read once while they are checked, split, written.
 
-<cache>/prepared/<task>-<key>/        see bench/data/prepared.py
-<cache>/hashes/                       see bench/data/fingerprint.py
+<cache>/prepared/<task>-<key>/               see bench/data/prepared.py
+<cache>/prepared/<task>-split2of5-<key>/     of a patient k-fold
+<cache>/hashes/                              see bench/data/fingerprint.py
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bench import registry
-from bench.data import contents, duplicates, sharing
+from bench.data import contents, sharing
+from bench.data.division import Division, divide
 from bench.data.fingerprint import Progress, code_version, raw_fingerprint
 from bench.data.prepared import PreparedTask
 from bench.data.soundness import check
 from bench.data.sources import is_phantom
-from bench.data.splits import assign, check_classes
+from bench.data.splits import check_fold
 from bench.data.staging import Staged, stage
 from bench.errors import BadData, UserError
-from bench.spec import SPLITS, Config, Dataset, Scalar, Split, Task, content_hash
+from bench.spec import SPLITS, Config, Dataset, Fold, Scalar, Task, content_hash
 
 LAYOUT_VERSION = 3
 """Raised with every change of what is written here, or of which rows go where."""
@@ -36,32 +39,62 @@ def prepare(
     options: Mapping[str, Scalar],
     seed: int,
     cache: Path,
+    fold: Fold | None = None,
     progress: Progress | None = None,
 ) -> PreparedTask:
     """A task's prepared data; made if the cache does not hold them for these files and options.
 
-    `seed` decides the split. Memory holds one case a thread; several processes may ask at once,
-    also on several nodes: one of a machine works. Raises UserError that lists all that is wrong
-    with the data set; for a split that leaks, is empty or lacks a class; and where the cache cannot
-    be written: then nothing of it is used.
+    `seed` decides the split; `fold` is that of a patient k-fold, None the task's own split. Memory
+    holds one case a thread; several processes may ask at once, also on several nodes: one of a
+    machine works. Raises UserError that lists all that is wrong with the data set; for a split that
+    leaks, is empty or lacks a class; for a fold that the task cannot have; and where the cache
+    cannot be written: then nothing of it is used.
+    """
+    (prepared,) = prepare_folds(
+        task, folder, options=options, seed=seed, cache=cache, folds=[fold], progress=progress
+    )
+    return prepared
+
+
+def prepare_folds(
+    task: Task,
+    folder: Path,
+    *,
+    options: Mapping[str, Scalar],
+    seed: int,
+    cache: Path,
+    folds: Sequence[Fold | None],
+    progress: Progress | None = None,
+) -> list[PreparedTask]:
+    """As `prepare`, for each of these folds: every raw file is read once for all that are missing.
+
+    Each folder takes its place by itself, whole; those that are there when the work ends early stay
+    and are not made again. Nothing is written where one of them is refused.
     """
     dataset: Dataset = registry.datasets().get(task.dataset)
     settings = resolve_options(task, options)
     folder = folder.resolve()
+    for fold in filter(None, folds):
+        _check_fold(task, settings, fold)
     key = _key(task, dataset, folder, settings, seed, cache, progress)
-    fingerprint = content_hash(key, length=32)
-    root = cache / "prepared" / f"{task.id}-{fingerprint[:16]}"
-    prepared = PreparedTask(root)
-    if _whole(root, fingerprint):
-        return prepared
-    with sharing.writing(root):
-        root.parent.mkdir(parents=True, exist_ok=True)
-        with sharing.locked(root) as alone:
-            if not _whole(root, fingerprint):
-                sharing.clear_dead_parts(root, alone=alone)
-                with sharing.made(root, whole=lambda place: _whole(place, fingerprint)) as part:
-                    _write(part, task, dataset, folder, key, fingerprint, progress)
-    return prepared
+    places = {fold: _Place.of(task, key, fold, cache) for fold in folds}
+    missing = [place for place in places.values() if not place.whole(place.root)]
+    if missing:
+        with sharing.writing(missing[0].root), ExitStack() as locks:
+            (cache / "prepared").mkdir(parents=True, exist_ok=True)
+            # In one order everywhere: nobody waits for a lock whose holder waits for theirs.
+            for place in sorted(missing, key=lambda place: place.root):
+                alone = locks.enter_context(sharing.locked(place.root))
+                if not place.whole(place.root):
+                    sharing.clear_dead_parts(place.root, alone=alone)
+            if missing := [place for place in missing if not place.whole(place.root)]:
+                _make(missing, task, dataset, folder, key, progress)
+    return [PreparedTask(places[fold].root) for fold in folds]
+
+
+def task_of(name: str) -> str:
+    """The id of the task whose prepared data a folder of that name holds."""
+    return re.sub(r"(-split\d+of\d+)?-[^-]*$", "", name)
 
 
 def resolve_options(task: Task, options: Mapping[str, Scalar]) -> Config:
@@ -96,6 +129,43 @@ def verify(prepared: PreparedTask) -> list[str]:
     return problems
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """A prepared folder, there or not."""
+
+    root: Path
+    fingerprint: str
+    fold: Fold | None
+
+    @classmethod
+    def of(cls, task: Task, key: Mapping[str, Any], fold: Fold | None, cache: Path) -> _Place:
+        """key: of the task's own split, which has no word of folds."""
+        own = {} if fold is None else {"fold": asdict(fold)}
+        fingerprint = content_hash({**key, **own}, length=32)
+        split = "" if fold is None else f"split{fold.number + 1}of{fold.of}-"
+        root = cache / "prepared" / f"{task.id}-{split}{fingerprint[:16]}"
+        return cls(root=root, fingerprint=fingerprint, fold=fold)
+
+    def whole(self, root: Path) -> bool:
+        """Whether `root` was written to its end, by this layout, from these files and options."""
+        try:
+            manifest = json.loads((root / "manifest.json").read_text())
+        except (OSError, ValueError):
+            return False
+        wanted = {"layout": LAYOUT_VERSION, "fingerprint": self.fingerprint}
+        return isinstance(manifest, dict) and wanted.items() <= manifest.items()
+
+
+def _check_fold(task: Task, settings: Config, fold: Fold) -> None:
+    """Raises UserError for what contradicts a fold."""
+    check_fold(task.protocol(settings), task.id)
+    if settings["test_share"] != task.options.defaults()["test_share"]:
+        raise UserError(
+            f"splits = {fold.of} makes each test set of {task.id} 1/{fold.of} of the groups, "
+            f"test_share is {settings['test_share']}: leave out one of them"
+        )
+
+
 def _key(
     task: Task,
     dataset: Dataset,
@@ -105,7 +175,7 @@ def _key(
     cache: Path,
     progress: Progress | None,
 ) -> dict[str, Any]:
-    """All that the prepared data depend on."""
+    """All that the prepared data of the task's own split depend on."""
     if not dataset.files(folder):
         absent = dataset.problems(folder) or [f"{folder} does not hold {dataset.layout}"]
         raise UserError.of(absent, heading=f"data set {dataset.id}")
@@ -138,54 +208,64 @@ def _named(line: str, problems: list[str]) -> bool:
     return any(path in problem for problem in problems)
 
 
-def _whole(root: Path, fingerprint: str) -> bool:
-    """Whether a folder was written to its end, by this layout, from these files and options."""
-    try:
-        manifest = json.loads((root / "manifest.json").read_text())
-    except (OSError, ValueError):
-        return False
-    wanted = {"layout": LAYOUT_VERSION, "fingerprint": fingerprint}
-    return isinstance(manifest, dict) and wanted.items() <= manifest.items()
-
-
-def _write(
-    part: Path,
+def _make(
+    places: Sequence[_Place],
     task: Task,
     dataset: Dataset,
     folder: Path,
     key: Mapping[str, Any],
-    fingerprint: str,
     progress: Progress | None,
 ) -> None:
-    """All of a prepared folder, its manifest last."""
+    """Make these folders from one reading of the raw files.
+
+    What is staged lies in the folder that is finished last: whatever ends the work, it is cleared
+    with that one's part.
+    """
+    *others, last = places
+    with sharing.made(last.root, whole=last.whole) as part:
+        staged = _stage(part / "staging", task, dataset, folder, key["options"], progress)
+        *divisions, division = divide(
+            task, staged, key["options"], seed=key["seed"], folds=[place.fold for place in places]
+        )
+        for place, its in zip(others, divisions, strict=True):
+            with sharing.made(place.root, whole=place.whole) as own:
+                _write(own, place, staged, its, key)
+        _write(part, last, staged, division, key)
+        shutil.rmtree(part / "staging")
+
+
+def _stage(
+    place: Path,
+    task: Task,
+    dataset: Dataset,
+    folder: Path,
+    options: Config,
+    progress: Progress | None,
+) -> Staged:
     try:
         problems, cases = dataset.problems(folder), dataset.cases(folder)
     except OSError as error:  # Not to be taken for one of writing.
         raise UserError(
             f"data set {dataset.id}: {error.filename} cannot be read ({error.strerror})"
         ) from error
-    staged = stage(
-        part / "staging",
-        task,
-        dataset,
-        cases,
-        key["options"],
-        problems=problems,
-        progress=progress,
-    )
-    rows, shared, dropped = _divide(task, staged, key["options"], key["seed"])
+    return stage(place, task, dataset, cases, options, problems=problems, progress=progress)
+
+
+def _write(
+    part: Path, place: _Place, staged: Staged, division: Division, key: Mapping[str, Any]
+) -> None:
+    """All of a prepared folder, its manifest last."""
     splits = {
-        split: contents.write_split(part / split, split, staged, rows[split]) for split in SPLITS
+        split: contents.write_split(part / split, split, staged, division.rows[split])
+        for split in SPLITS
     }
-    counts = {s: entry.get("pixel_counts", entry["class_counts"]) for s, entry in splits.items()}
-    check_classes(task, counts)
-    shutil.rmtree(part / "staging")
     mean, std = contents.moments(part / "train" / "inputs.npy")
     channels, height, width = staged.image or (0, 0, 0)
     manifest = {
         **{name: key[name] for name in ("layout", "task", "dataset", "options", "classes", "kind")},
         **{name: key[name] for name in ("phantom", "groups_known", "seed")},
-        "fingerprint": fingerprint,
+        "fold": None if place.fold is None else asdict(place.fold),
+        "fingerprint": place.fingerprint,
         "raw_fingerprint": key["raw"],
         "test_fingerprint": splits["test"]["content"],
         "channels": channels,
@@ -193,41 +273,9 @@ def _write(
         "width": width,
         "mean": mean,
         "std": std,
-        "duplicates": shared,
-        "dropped": dropped,
+        "duplicates": division.shared,
+        "dropped": division.dropped,
         "splits": splits,
     }
     with (part / "manifest.json").open("w", encoding="utf-8") as stream:
         json.dump(manifest, stream, indent=1)
-
-
-def _divide(
-    task: Task, staged: Staged, options: Config, seed: int
-) -> tuple[dict[Split, np.ndarray], dict[str, Any], int]:
-    """Each split's rows, what the splits share, and how many rows were left out for that."""
-    assignment = assign(
-        staged.cases,
-        task.protocol(options),
-        seed=seed,
-        labels=staged.classes_by_case(),
-        trained=None if staged.training.all() else staged.classes_by_case(training=True),
-    )
-    side = np.array([assignment[case.id] for case in staged.cases])[staged.case]
-    rows: dict[Split, np.ndarray] = {
-        split: np.flatnonzero((side == split) & (staged.training | (split != "train")))
-        for split in SPLITS
-    }
-    shared = duplicates.find(
-        {split: [staged.keys[row] for row in chosen] for split, chosen in rows.items()},
-        {split: [staged.ids[row] for row in chosen] for split, chosen in rows.items()},
-    )
-    dropped = 0
-    if options["drop_duplicates"]:
-        dropped = int(sum((~kept).sum() for kept in shared.kept.values()))
-        rows = {split: chosen[shared.kept[split]] for split, chosen in rows.items()}
-    if empty := [split for split, chosen in rows.items() if not len(chosen)]:
-        raise UserError(
-            f"every split needs a case, {' and '.join(empty)} of {task.id} would have none: "
-            "add data, or choose other options"
-        )
-    return rows, shared.found, dropped

@@ -69,11 +69,13 @@ class PreparedTask:
     """Where a task's prepared data lie, and what its manifest says of them.
 
     The manifest holds `task`, `dataset`, `options`, `classes`, `kind`, `phantom` (bool),
-    `groups_known` (bool), `fingerprint` (raw files, options and code version), `test_fingerprint`
-    (what the test split holds), `channels`, `height`, `width` (0 for text), `mean` and `std` (per
-    channel, of the training inputs scaled to [0, 1]; empty for text), `duplicates` (by pair of
-    splits, as `train_test`: `count` and up to ten `examples`, pairs of ids), `dropped` (how many
-    training and validation rows were left out for that) and `splits`: for each split `cases`
+    `groups_known` (bool), `fold` (`number` and `of`, of a patient k-fold; null for the task's own
+    split; older ones lack it), `fingerprint` (raw files, options and code version),
+    `test_fingerprint` (what the test split holds), `channels`, `height`, `width` (0 for text),
+    `mean` and `std` (per channel, of the training inputs scaled to [0, 1]; empty for text),
+    `duplicates` (by pair of splits, as `train_test`: `count` and up to ten `examples`, pairs of
+    ids), `dropped` (how many training and validation rows were left out for that) and `splits`:
+    for each split `cases`
     (rows), `volumes` (cases that the rows come from), `groups`, `class_counts` (rows by label) and
     `pixel_counts` (by class, of masks).
     """

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from bench.errors import UserError
 from bench.seeds import derive
-from bench.spec import SPLITS, Case, GroupSplit, PublishedSplit, Split, Task
+from bench.spec import SPLITS, Case, Fold, GroupSplit, PublishedSplit, Split, Task
 
 Assignment = dict[str, Split]
 """By case id."""
@@ -28,6 +29,7 @@ def assign(
     seed: int,
     labels: Mapping[str, Iterable[int]] | None = None,
     trained: Mapping[str, Iterable[int]] | None = None,
+    fold: Fold | None = None,
 ) -> Assignment:
     """Each case's split.
 
@@ -35,15 +37,28 @@ def assign(
     is trained on, if they are fewer. Groups are never divided. A published training partition is
     divided stratum by stratum, or where cases name none, class by class; a random split by group is
     drawn again, up to 200 times, until no split lacks a class that three or more groups hold.
-    Raises UserError for an empty split or a leak.
+
+    With a fold, the test sets of all folds of that number partition the groups, and their sizes
+    differ by one group at most: the protocol's share of the test set is not asked. Its share of
+    validation is one of all groups. Raises UserError for an empty split, a leak, or too few groups;
+    and for a fold of a published test partition.
     """
+    if fold is not None:
+        check_fold(protocol, "this data set")
     held = {id: tuple(found) for id, found in (labels or {}).items()}
     taught = held if trained is None else {id: tuple(found) for id, found in trained.items()}
     rng = np.random.default_rng(derive(seed, "split"))
-    if isinstance(protocol, GroupSplit):
-        assignment = _by_groups(cases, protocol, held, taught, rng)
-    else:
+    if isinstance(protocol, PublishedSplit):
         assignment = _as_published(cases, protocol, held, rng)
+    else:
+        groups = _groups(cases, held, taught, fold)
+        sides = (
+            _by_groups(groups, protocol, rng)
+            if fold is None
+            else _by_fold(groups, protocol, seed, fold)
+        )
+        side_of = dict(zip(groups.names, sides, strict=True))
+        assignment = {case.id: SPLITS[side_of[case.group]] for case in cases}
     check_leak(cases, assignment)
     counts = Counter(assignment.values())
     if empty := [split for split in SPLITS if not counts[split]]:
@@ -52,6 +67,15 @@ def assign(
             "add data"
         )
     return assignment
+
+
+def check_fold(protocol: GroupSplit | PublishedSplit, name: str) -> None:
+    """Raises UserError where this split of `name`, a task, leaves no choice of the test set."""
+    if isinstance(protocol, PublishedSplit):
+        raise UserError(
+            f"the test partition of {name} is published, every result on it is on the same test "
+            "cases: leave splits at 1 for it"
+        )
 
 
 def check_leak(cases: Iterable[Case], assignment: Mapping[str, Split]) -> None:
@@ -69,72 +93,119 @@ def check_leak(cases: Iterable[Case], assignment: Mapping[str, Split]) -> None:
         )
 
 
-def check_classes(task: Task, counts: Mapping[Split, Sequence[int]]) -> None:
+def named(task: Task, fold: Fold | None) -> str:
+    """A task's own split, or one of a patient k-fold, for messages."""
+    return task.id if fold is None else f"{task.id} ({fold})"
+
+
+def check_classes(
+    task: Task, counts: Mapping[Split, Sequence[int]], fold: Fold | None = None
+) -> None:
     """Raises UserError where a split lacks a class. counts: rows or pixels of each, by split."""
     what = "pixel" if task.kind == "image_segmentation" else "case"
     lacking = [
-        f"{split} of {task.id} has no {what} of class {task.classes[place]!r}"
+        f"{split} of {named(task, fold)} has no {what} of class {task.classes[place]!r}"
         for split, found in counts.items()
         for place, count in enumerate(found)
         if not count
     ]
     if lacking:
+        remedy = "raise the split's share" if fold is None else "ask for fewer splits"
         raise UserError(
-            f"every split needs each class, {' and '.join(lacking)}: add data, or raise the "
-            "split's share"
+            f"every split needs each class, {' and '.join(lacking)}: add data, or {remedy}"
         )
 
 
-def _by_groups(
+class _Groups(NamedTuple):
+    """The groups (patients) of some cases."""
+
+    names: list[str]
+    """Sorted."""
+    holds: np.ndarray
+    """bool (groups, classes): which group holds which class."""
+    teaches: np.ndarray
+    """bool (groups, classes): which of them where it is trained on."""
+
+
+def _groups(
     cases: Sequence[Case],
-    protocol: GroupSplit,
     held: Mapping[str, tuple[int, ...]],
     taught: Mapping[str, tuple[int, ...]],
-    rng: np.random.Generator,
-) -> Assignment:
-    groups = sorted({case.group for case in cases})
-    if len(groups) < len(SPLITS):
+    fold: Fold | None,
+) -> _Groups:
+    """Raises UserError where they are fewer than the parts that they are to be divided into."""
+    names = sorted({case.group for case in cases})
+    least = len(SPLITS) if fold is None else max(len(SPLITS), fold.of)
+    if len(names) < least:
+        what, remedy = "a split by group", "add data"
+        if fold is not None:
+            what, remedy = f"splits = {fold.of}", "add data, or ask for fewer splits"
         raise UserError(
-            f"a split by group needs 3 or more groups (patients), there are {len(groups)}: add data"
+            f"{what} needs {least} or more groups (patients), there are {len(names)}: {remedy}"
         )
-    validation = max(1, round(len(groups) * protocol.validation))
-    test = max(1, round(len(groups) * protocol.test))
-    while validation + test >= len(groups):
+    classes = 1 + max((label for labels in held.values() for label in labels), default=-1)
+    row = {name: index for index, name in enumerate(names)}
+    holds, teaches = np.zeros((2, len(names), classes), bool)
+    for case in cases:
+        for found, labels in ((holds, held), (teaches, taught)):
+            for label in labels.get(case.id, ()):
+                found[row[case.group], label] = True
+    return _Groups(names, holds, teaches)
+
+
+def _by_groups(groups: _Groups, protocol: GroupSplit, rng: np.random.Generator) -> np.ndarray:
+    """int (groups,): each one's place in SPLITS."""
+    count = len(groups.names)
+    validation = max(1, round(count * protocol.validation))
+    test = max(1, round(count * protocol.test))
+    while validation + test >= count:
         validation, test = max(1, validation - 1), max(1, test - 1)
-    sides = np.repeat([1, 2, 0], [validation, test, len(groups) - validation - test])
-    holds = _classes_of(groups, cases, held)
-    teaches = _classes_of(groups, cases, taught, classes=holds.shape[1])
-    wanted = np.minimum(holds.sum(axis=0), len(SPLITS))
+    sides = np.repeat([1, 2, 0], [validation, test, count - validation - test])
+    return _spread(sides, [groups.teaches, groups.holds, groups.holds], rng)
+
+
+def _by_fold(groups: _Groups, protocol: GroupSplit, seed: int, fold: Fold) -> np.ndarray:
+    """int (groups,): each one's place in SPLITS.
+
+    The test sets of all folds are dealt at once from one stream; each fold draws its validation set
+    from a stream of its own.
+    """
+    assert len(SPLITS) <= fold.of and 0 <= fold.number < fold.of, f"there is no {fold}"
+    count = len(groups.names)
+    rng = np.random.default_rng(derive(seed, "split", "test", fold.of))
+    dealt = _spread(np.arange(count) % fold.of, [groups.holds] * fold.of, rng)
+    rest = np.flatnonzero(dealt != fold.number)
+    validation = min(max(1, round(count * protocol.validation)), len(rest) - 1)
+    rng = np.random.default_rng(derive(seed, "split", "validation", fold.of, fold.number))
+    sides = np.full(count, SPLITS.index("test"))
+    sides[rest] = _spread(
+        np.repeat([1, 0], [validation, len(rest) - validation]),
+        [groups.teaches[rest], groups.holds[rest]],
+        rng,
+    )
+    return sides
+
+
+def _spread(sides: np.ndarray, found: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """These sides in random order, so that none lacks a class that enough groups hold.
+
+    sides: int (groups,), values in [0, len(found)). found: by side, bool (groups, classes), what a
+    group brings to it. Of up to ATTEMPTS orders the first that lacks nothing, else the first that
+    lacks least.
+    """
+    wanted = np.minimum(np.any(found, axis=0).sum(axis=0), len(found))
     best, fewest = sides, None
     for _ in range(ATTEMPTS):
         drawn = rng.permutation(sides)
-        present = teaches[drawn == 0].any(axis=0).astype(int)
-        present += holds[drawn == 1].any(axis=0).astype(int) + holds[drawn == 2].any(axis=0)
+        present = sum(
+            held[drawn == side].any(axis=0).astype(int) for side, held in enumerate(found)
+        )
         missing = int((wanted - present).sum())
         if fewest is None or missing < fewest:
             best, fewest = drawn, missing
         if missing == 0:
             break
-    side_of = dict(zip(groups, best, strict=True))
-    return {case.id: SPLITS[side_of[case.group]] for case in cases}
-
-
-def _classes_of(
-    groups: Sequence[str],
-    cases: Iterable[Case],
-    held: Mapping[str, tuple[int, ...]],
-    *,
-    classes: int | None = None,
-) -> np.ndarray:
-    """bool (groups, classes): which group holds which class."""
-    if classes is None:
-        classes = 1 + max((label for labels in held.values() for label in labels), default=-1)
-    row = {group: index for index, group in enumerate(groups)}
-    holds = np.zeros((len(groups), classes), bool)
-    for case in cases:
-        for label in held.get(case.id, ()):
-            holds[row[case.group], label] = True
-    return holds
+    return best
 
 
 def _as_published(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from bench.data.prepared import PreparedTask
 from bench.data.soundness import check
 from bench.errors import UserError
 from bench.folders import PHANTOM_SEED, SPLIT_SEED, cache_root
-from bench.spec import Scalar, Task
+from bench.spec import Fold, Scalar, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,8 @@ class Verified:
     """Everything that is wrong with the raw files."""
     copies: dict[Path, list[str]]
     """By prepared folder, what differs from what was written."""
+    folds: dict[Path, str] = field(default_factory=dict)
+    """By prepared folder of a patient k-fold, which task and split it is of, in words."""
 
     @property
     def problems(self) -> list[str]:
@@ -45,9 +47,11 @@ class Verified:
 
     def lines(self) -> list[str]:
         """What was found sound, in words."""
+        folds = f", {len(self.folds)} of them of a patient k-fold" if self.folds else ""
         return [
             f"{self.dataset}: the raw files in {self.folder} are sound",
-            f"{self.dataset}: {len(self.copies)} prepared copies are whole",
+            f"{self.dataset}: {len(self.copies)} prepared copies are whole{folds}",
+            *(f"{name}: {folder}" for folder, name in self.folds.items()),
         ]
 
     def as_dict(self) -> dict[str, Any]:
@@ -57,7 +61,12 @@ class Verified:
             "folder": str(self.folder),
             "problems": self.raw,
             "prepared": [
-                {"folder": str(folder), "problems": found} for folder, found in self.copies.items()
+                {
+                    "folder": str(folder),
+                    "split": self.folds.get(folder),
+                    "problems": found,
+                }
+                for folder, found in self.copies.items()
             ],
         }
 
@@ -98,11 +107,13 @@ def verify(dataset: str, data: Sequence[str], progress: Progress | None = None) 
     Copies that an older version made are named too.
     """
     folder = _folder(dataset, data)
+    copies = list(_prepared_from(dataset))
     return Verified(
         dataset=dataset,
         folder=folder,
         raw=check(registry.datasets().get(dataset), folder, progress),
-        copies={copy.root: preparation.verify(copy) for copy in _prepared_from(dataset)},
+        copies={copy.root: preparation.verify(copy) for copy in copies},
+        folds={copy.root: name for copy in copies if (name := _fold_of(copy))},
     )
 
 
@@ -119,6 +130,15 @@ def _sizes(prepared: PreparedTask) -> str:
     return f"{sizes} cases" + (f" ({', '.join(notes)})" if notes else "")
 
 
+def _fold_of(copy: PreparedTask) -> str:
+    """The task and split of a patient k-fold's copy; empty for others."""
+    try:
+        fold = copy.manifest.get("fold")
+        return f"{copy.manifest['task']}, {Fold(**fold)}" if fold else ""
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return ""
+
+
 def _prepared_from(dataset: str) -> Iterator[PreparedTask]:
     """The prepared copies, those whose manifest cannot be read included."""
     tasks = {task.id for task in _tasks_of(dataset)}
@@ -128,7 +148,7 @@ def _prepared_from(dataset: str) -> Iterator[PreparedTask]:
         try:
             mine = json.loads(path.read_text())["dataset"] == dataset
         except (OSError, ValueError, KeyError, TypeError):
-            mine = path.parent.name.rpartition("-")[0] in tasks
+            mine = preparation.task_of(path.parent.name) in tasks
         if mine:
             yield PreparedTask(path.parent)
 
