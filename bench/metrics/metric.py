@@ -30,6 +30,9 @@ class Metric:
     """Of confusion matrices (..., classes, classes) for labels; of `true, scores` for scores; of
     one slice's or case's matrix, a value a class, for slices and cases; of a `surfaces.Pair` for a
     volume's class; of lesion counts `(found, false, missed)` where `lesions`."""
+    weighted: Callable[..., Any] | None = None
+    """For scores: of `true, scores` and weights (draws, cases), (draws,), as the functions of
+    `bench.metrics.weighted`. What has none, one value a class, cannot be resampled."""
     greater_is_better: bool = True
     low: float = 0.0
     high: float = 1.0
@@ -75,6 +78,13 @@ class Metric:
         self.must_take("scores")
         self._two(scores.shape[1])
         return _plain(self.compute(true, scores))
+
+    def of_weighted(self, true: npt.NDArray[np.int64], scores: Array, weights: Array) -> Array:
+        """The same under weights of the cases, (draws, cases), not negative: (draws,)."""
+        self.must_take("scores")
+        self._two(scores.shape[1])
+        assert self.weighted is not None, f"{self.id} cannot be resampled"
+        return np.asarray(self.weighted(true, scores, weights), dtype=np.float64)
 
     def must_take(self, *kinds: Takes) -> None:
         """Raises ValueError where the metric is computed of something else."""

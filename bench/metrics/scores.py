@@ -83,7 +83,12 @@ def one_against_rest(name: str) -> OfScores:
 def log_loss(true: Labels, scores: Array) -> Any:
     if not len(true):
         return np.asarray(np.nan)
-    return -np.log(np.clip(scores[np.arange(len(true)), true], EPSILON, 1.0)).mean()
+    return log_losses(true, scores).mean()
+
+
+def log_losses(true: Labels, scores: Array) -> Array:
+    """Of each case, (cases,)."""
+    return np.asarray(-np.log(np.clip(scores[np.arange(len(true)), true], EPSILON, 1.0)))
 
 
 def brier(true: Labels, scores: Array) -> Any:
@@ -93,9 +98,14 @@ def brier(true: Labels, scores: Array) -> Any:
     """
     if not len(true):
         return np.asarray(np.nan)
+    return squared_errors(true, scores).mean()
+
+
+def squared_errors(true: Labels, scores: Array) -> Array:
+    """The Brier score of each case, (cases,)."""
     classes = scores.shape[1]
     errors = ((scores - np.eye(classes)[true]) ** 2).sum(axis=1)
-    return errors.mean() / (2 if classes == 2 else 1)
+    return np.asarray(errors / (2 if classes == 2 else 1))
 
 
 def expected_calibration_error(true: Labels, scores: Array) -> Any:
@@ -107,8 +117,13 @@ def expected_calibration_error(true: Labels, scores: Array) -> Any:
     """
     if not len(true):
         return np.asarray(np.nan)
+    bins, gaps = calibration_gaps(true, scores)
+    return np.abs(np.bincount(bins, weights=gaps, minlength=BINS)).sum() / len(true)
+
+
+def calibration_gaps(true: Labels, scores: Array) -> tuple[Labels, Array]:
+    """Of each case its bin, (cases,), and by how much its outcome is above its probability."""
     top = scores.max(axis=1)
     right = scores.argmax(axis=1) == true
     edges = np.linspace(0, 1, BINS + 1)[1:-1]
-    gaps = np.bincount(np.searchsorted(edges, top), weights=right - top, minlength=BINS)
-    return np.abs(gaps).sum() / len(true)
+    return np.searchsorted(edges, top), right - top

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import UserError
-from bench.metrics import counts, lesions, scores, surfaces
+from bench.metrics import counts, lesions, scores, surfaces, weighted
 from bench.metrics.metric import Metric, Takes
 from bench.spec import unknown
 
@@ -51,8 +51,18 @@ _CLASSIFICATION = (
     _labels("precision", "Precision", counts.of_class(counts.precision, 1), binary=True),
     _labels("npv", "Negative predictive value", counts.of_class(counts.precision, 0), binary=True),
     _labels("f1", "F1", counts.of_class(counts.f1, 1), binary=True),
-    _scores("auroc", "AUROC", scores.ranking("roc_auc_score")),
-    _scores("average_precision", "Average precision", scores.ranking("average_precision_score")),
+    _scores(
+        "auroc",
+        "AUROC",
+        scores.ranking("roc_auc_score"),
+        weighted=weighted.ranking(weighted.auroc),
+    ),
+    _scores(
+        "average_precision",
+        "Average precision",
+        scores.ranking("average_precision_score"),
+        weighted=weighted.ranking(weighted.average_precision),
+    ),
     _scores("per_class_auroc", "AUROC", scores.one_against_rest("roc_auc_score"), per_class=True),
     _scores(
         "per_class_average_precision",
@@ -64,14 +74,23 @@ _CLASSIFICATION = (
         "log_loss",
         "Log loss",
         scores.log_loss,
+        weighted=weighted.log_loss,
         greater_is_better=False,
         high=float(-np.log(scores.EPSILON)),
     ),
-    _scores("brier", "Brier score", scores.brier, greater_is_better=False, high=2.0),
+    _scores(
+        "brier",
+        "Brier score",
+        scores.brier,
+        weighted=weighted.brier,
+        greater_is_better=False,
+        high=2.0,
+    ),
     _scores(
         "ece",
         "Expected calibration error",
         scores.expected_calibration_error,
+        weighted=weighted.expected_calibration_error,
         greater_is_better=False,
     ),
 )
