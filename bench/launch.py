@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from bench import plan, provenance, provisions, registry, runs, suites
+from bench import against, plan, provenance, provisions, registry, runs, suites
+from bench.against import Baseline
 from bench.errors import UserError
 from bench.folders import PHANTOM_SEED, SPLIT_SEED, cache_root
 from bench.runs import RunFile, RunFolder
-from bench.spec import Scalar, Study, Suite, Task
+from bench.spec import Fold, Scalar, Study, Suite, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,8 @@ class Request:
     settings: dict[str, Scalar] = field(default_factory=dict)
     sealed: bool = False
     """Whether replicates are scored on validation only."""
+    against: Path | None = None
+    """A run whose protocol this one is to follow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,8 @@ class Launch:
     headline: str
     """Which data at which scale: the first line that a run prints."""
     sealed: bool = False
+    baseline: Baseline | None = None
+    """The run that this one is held against."""
 
     @property
     def tasks(self) -> list[Task]:
@@ -53,18 +59,20 @@ def resolve(request: Request) -> Launch:
     from bench.data import sources
 
     file = suites.read(request.suite)
-    chosen = [task for task in file.tasks if not request.tasks or task in request.tasks]
-    known = registry.tasks()
-    datasets = list(dict.fromkeys(known.items[t].dataset for t in chosen if t in known.items))
-    scale, why = _scale(request, datasets)
-    suite = suites.resolve(
-        file,
-        scale=scale,
-        seed=request.seed,
-        tasks=request.tasks or None,
-        entrants=request.entrants or None,
-        settings=request.settings,
-    )
+    baseline = None if request.against is None else against.load(request.against)
+    if baseline is not None:
+        suite, why = against.suite(file, request, baseline), f", as in {baseline.folder.path.name}"
+    else:
+        chosen = [task for task in file.tasks if not request.tasks or task in request.tasks]
+        scale, why = _scale(request, _datasets(chosen))
+        suite = suites.resolve(
+            file,
+            scale=scale,
+            seed=request.seed,
+            tasks=request.tasks or None,
+            entrants=request.entrants or None,
+            settings=request.settings,
+        )
     # Workers train in folders of their own.
     suite = replace(suite, entrants=tuple(map(provisions.absolute, suite.entrants)))
     if request.sealed and suite.replicates.refit == "train+validation":
@@ -74,12 +82,13 @@ def resolve(request: Request) -> Launch:
             "out --sealed"
         )
     studies = plan.plan(suite)
+    datasets = _datasets(suite.tasks)
     found = sources.resolve(
         datasets,
-        data=request.data,
+        data=request.data or (baseline.data_folders(datasets) if baseline else ()),
         phantom_cases=suite.phantom_cases,
         seed=PHANTOM_SEED,
-        allow_phantom=scale != "full",
+        allow_phantom=suite.scale != "full",
         cache=cache_root(),
     )
     if any(source.phantom for source in found.values()):
@@ -90,9 +99,16 @@ def resolve(request: Request) -> Launch:
         suite=suite,
         studies=studies,
         sources=found,
-        headline=f"{suite.title}: {what}, at scale {scale}{why}",
+        headline=f"{suite.title}: {what}, at scale {suite.scale}{why}",
         sealed=request.sealed,
+        baseline=baseline,
     )
+
+
+def _datasets(tasks: Sequence[str]) -> list[str]:
+    """The data sets of these tasks, each once; what is no task is for the suite to refuse."""
+    known = registry.tasks().items
+    return list(dict.fromkeys(known[task].dataset for task in tasks if task in known))
 
 
 def _scale(request: Request, datasets: Sequence[str]) -> tuple[str, str]:
@@ -108,26 +124,37 @@ def _scale(request: Request, datasets: Sequence[str]) -> tuple[str, str]:
 
 
 def prepare(launch: Launch, progress: Callable[..., None] | None = None) -> dict[str, Any]:
-    """Each task's prepared data; every problem of every data set is reported at once."""
+    """The prepared data by `Study.data`; every problem of every data set is reported at once."""
     from bench.data import prepare as preparation
 
-    prepared, mistakes = {}, []
+    prepared: dict[str, Any] = {}
+    mistakes: list[str] = []
     for task in launch.tasks:
+        parts = _parts(launch, task)
         try:
-            prepared[task.id] = preparation.prepare(
+            made = preparation.prepare_folds(
                 task,
                 launch.sources[task.dataset].folder,
                 options=launch.suite.options[task.id],
                 seed=SPLIT_SEED,
                 cache=cache_root(),
+                folds=list(parts.values()),
                 progress=progress,
             )
+            prepared |= zip(parts, made, strict=True)
         except UserError as error:
             if str(error) not in mistakes:
                 mistakes.append(str(error))
     if mistakes:
         raise UserError("\n".join(mistakes))
+    if launch.baseline is not None:
+        launch.baseline.check_data(prepared)
     return prepared
+
+
+def _parts(launch: Launch, task: Task) -> dict[str, Fold | None]:
+    """By `Study.data`, the splits of one task."""
+    return {study.data: study.fold for study in launch.studies if study.task == task.id}
 
 
 def create(
@@ -143,8 +170,13 @@ def create(
         folder,
         suite=launch.suite,
         studies=launch.studies,
-        data={task.id: _describe(prepared[task.id], launch, task) for task in launch.tasks},
+        data={
+            key: _describe(prepared[key], launch, task, fold)
+            for task in launch.tasks
+            for key, fold in _parts(launch, task).items()
+        },
         sealed=launch.sealed,
+        against=None if launch.baseline is None else launch.baseline.folder.path,
         weights=weights,
         provenance=provenance.collect(command),
         notes=[launch.headline],
@@ -152,14 +184,17 @@ def create(
     return runs.load(folder.path)
 
 
-def _describe(prepared: Any, launch: Launch, task: Task) -> dict[str, Any]:
+def _describe(prepared: Any, launch: Launch, task: Task, fold: Fold | None) -> dict[str, Any]:
     manifest = prepared.manifest
     return {
+        "task": task.id,
+        "fold": None if fold is None else asdict(fold),
         "dataset": task.dataset,
         "phantom": manifest["phantom"],
         "folder": str(launch.sources[task.dataset].folder),
         "fingerprint": manifest["fingerprint"],
         "test_fingerprint": manifest["test_fingerprint"],
+        "validation_fingerprint": manifest["splits"]["validation"]["content"],
         "groups_known": manifest["groups_known"],
         "duplicates": manifest["duplicates"],
         "dropped": manifest["dropped"],

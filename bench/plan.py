@@ -13,6 +13,9 @@ from bench.spec import (
     Config,
     Entrant,
     Family,
+    Fold,
+    PublishedSplit,
+    Replicates,
     Search,
     Space,
     Study,
@@ -24,14 +27,23 @@ from bench.spec import (
 
 
 def plan(suite: Suite) -> tuple[Study, ...]:
-    """The suite's studies, task by task and in the entrants' order.
+    """The suite's studies: task by task, in the entrants' order, each one's splits and searches.
 
     Raises UserError where nothing is left to run.
     """
+    tasks: list[Task] = [registry.tasks().get(name) for name in suite.tasks]
+    published = [task.id for task in tasks if isinstance(task.split, PublishedSplit)]
+    if suite.replicates.splits > 1 and published:
+        raise UserError(
+            f"a patient k-fold draws test sets of its own, {', '.join(published)} has a published "
+            "one: set splits = 1, or choose other tasks with --tasks"
+        )
     studies = tuple(
-        _study(suite, task, entrant)
-        for task in (registry.tasks().get(name) for name in suite.tasks)
+        _study(suite, task, entrant, search, fold)
+        for task in tasks
         for entrant in suites.entrants_for(suite, task)
+        for fold in folds(suite)
+        for search in range(suite.replicates.searches)
     )
     if not studies:
         raise UserError(
@@ -41,13 +53,19 @@ def plan(suite: Suite) -> tuple[Study, ...]:
     return studies
 
 
-def _study(suite: Suite, task: Task, entrant: Entrant) -> Study:
+def folds(suite: Suite) -> tuple[Fold | None, ...]:
+    """The splits of each task: its own, or those of a patient k-fold."""
+    of = suite.replicates.splits
+    return (None,) if of == 1 else tuple(Fold(number=number, of=of) for number in range(of))
+
+
+def _study(suite: Suite, task: Task, entrant: Entrant, number: int, fold: Fold | None) -> Study:
     family: Family = registry.families().get(entrant.family)
     space = registry.space_of(family, task, entrant.space)
     fixed, search = suite.training[task.id], suite.searches.get(task.id, suite.search)
     pins = fixed | {name: value for name, value in entrant.pin.items() if name in space}
     enqueued = _enqueued(search, space, family, task, entrant, fixed)
-    defines = {
+    defines: dict[str, object] = {
         "task": [task.id, task.version, suite.options[task.id], task.primary],
         "family": entrant.family,
         "plugin": registry.plugin_hash(entrant.family),
@@ -56,22 +74,34 @@ def _study(suite: Suite, task: Task, entrant: Entrant) -> Study:
         "space": space.hash,
         "search": asdict(search),
         "enqueued": enqueued,
-        "replicates": asdict(suite.replicates),
+        "replicates": _defining(suite.replicates),
         "seed": suite.seed,
         "label": entrant.label,
     }
+    # What there is once stays out of names and streams.
+    own = [] if fold is None else [f"split{fold.number + 1}of{fold.of}"]
+    own += [f"search{number + 1}"] if number else []
+    if own:
+        defines["repetition"] = own
     return Study(
-        id=f"{task.id}-{_slug(entrant.label)}-{content_hash(defines, length=6)}",
+        id="-".join([task.id, _slug(entrant.label), *own, content_hash(defines, length=6)]),
         task=task.id,
         entrant=entrant,
+        search_number=number,
+        fold=fold,
         space=space.canonical(),
         pinned=space.held() | pins,
         free=space.free(pins),
         enqueued=enqueued,
         search=search,
         replicates=suite.replicates,
-        seed=derive(suite.seed, task.id, entrant.label),
+        seed=derive(suite.seed, task.id, entrant.label, *own),
     )
+
+
+def _defining(replicates: Replicates) -> dict[str, object]:
+    """What makes a study another one: how often it is searched besides does not."""
+    return {"seeds": replicates.seeds, "refit": replicates.refit}
 
 
 def _enqueued(

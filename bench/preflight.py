@@ -75,7 +75,7 @@ def entrants(
         family: Family = registry.families().get(study.entrant.family)
         task: Task = registry.tasks().get(study.task)
         space = registry.space_of(family, task, study.entrant.space)
-        data = prepared[study.task]
+        data = prepared[study.data]
         said: set[str | None] = set()
         for differing, config in _rehearsed(study, family, space):
             key = content_hash([family.id, _asked(config, task), _seen(data)])
@@ -136,7 +136,7 @@ def _finding(
     study: Study, differing: Mapping[str, Scalar], outcome: Rehearsed | str, *, free: int
 ) -> Finding:
     settings = ", ".join(f"{name} = {value!r}" for name, value in differing.items())
-    subject = f"{study.task}, {study.entrant.label}{f' ({settings})' if settings else ''}"
+    subject = f"{study.data}, {study.entrant.label}{f' ({settings})' if settings else ''}"
     if isinstance(outcome, str):
         return Finding(subject=subject, detail=outcome, mistake=outcome)
     detail = (

@@ -1,8 +1,9 @@
-"""A run's folder: `run.json`, written once, and where the other files lie."""
+"""A run's folder: `run.json`, written anew only to extend the run, and where the other files lie."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -58,15 +59,19 @@ class RunFile:
     suite: Suite
     studies: tuple[Study, ...]
     data: Mapping[str, Mapping[str, Any]]
-    """By task: data set, raw folder, fingerprints, phantom or not, split sizes."""
+    """By `Study.data`: task, data set, raw folder, fingerprints, phantom or not, split sizes."""
     phantom: bool
     sealed: bool
     """Whether the run was begun with its test split sealed."""
     plugins: Mapping[str, str]
     """By file name, the sha256 of each plug-in; empty of a run that was begun before runs kept
     them."""
+    against: Path | None
+    """The run that it is held against at its end."""
     weights: Mapping[str, Sequence[Mapping[str, Any]]]
     """By study, the pretrained weights that it may begin with: `name`, `sha256`, `bytes`."""
+    extensions: tuple[Mapping[str, Any], ...] = ()
+    """What it was given to do besides, in order: see `extend`."""
 
 
 def new_folder(suite: Suite, wanted: Path | None) -> RunFolder:
@@ -90,10 +95,15 @@ def write(
     data: Mapping[str, Mapping[str, Any]],
     provenance: Mapping[str, Any],
     sealed: bool = False,
+    against: Path | None = None,
     weights: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+    warm_start: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
 ) -> None:
-    """Write `run.json`, whole or not at all, and before it the plug-ins that are loaded."""
+    """Write `run.json`, whole or not at all, and before it the plug-ins that are loaded.
+
+    warm_start: what is tried first of another run, and where it comes from.
+    """
     tasks: dict[str, Task] = {name: registry.tasks().get(name) for name in suite.tasks}
     content = {
         "v": VERSION,
@@ -101,22 +111,65 @@ def write(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "phantom": any(entry["phantom"] for entry in data.values()),
         "sealed": sealed,
+        "against": None if against is None else str(against.resolve()),
         "scale": suite.scale,
         "suite": asdict(suite),
         "studies": [asdict(study) for study in studies],
-        "tasks": {name: _describe(task, data[name]) for name, task in tasks.items()},
+        "tasks": {
+            name: _describe(task, next(facts for facts in data.values() if facts["task"] == name))
+            for name, task in tasks.items()
+        },
         "data": data,
         "plugins": {file.name: file.sha256 for file in registry.plugin_files()},
         "weights": dict(weights or {}),
+        "warm_start": None if warm_start is None else dict(warm_start),
         "provenance": provenance,
         "notes": list(notes),
     }
+    _write(folder, content)
+
+
+def extend(
+    folder: RunFolder,
+    *,
+    suite: Suite,
+    studies: Sequence[Study],
+    weights: Mapping[str, Sequence[Mapping[str, Any]]],
+    extension: Mapping[str, Any],
+    note: str,
+) -> None:
+    """Write `run.json` anew, whole or not at all, with more to do than it had.
+
+    studies: all of them, those that were there under their ids. weights: of those that are new.
+    extension: `t`, `changes` (a list of `what`, `task`, `from` and `to`), `added` and `reopened`
+    (ids of studies), and `provenance`. note: the line of it that the report shows. The plug-ins
+    that are loaded are kept beside those of the run.
+    """
+    content = _read(folder)
+    content |= {
+        "v": VERSION,
+        "suite": asdict(suite),
+        "studies": [asdict(study) for study in studies],
+        "plugins": content.get("plugins", {})
+        | {file.name: file.sha256 for file in registry.plugin_files()},
+        "weights": content.get("weights", {}) | dict(weights),
+        "extensions": [*content.get("extensions", ()), dict(extension)],
+        "notes": [*content.get("notes", ()), note],
+    }
+    _write(folder, content)
+
+
+def _write(folder: RunFolder, content: Mapping[str, Any]) -> None:
+    """Write the plug-ins that are loaded, then `run.json`, which is never there in part."""
     folder.path.mkdir(parents=True, exist_ok=True)
-    for file in registry.plugin_files():
+    for plugin in registry.plugin_files():
         folder.plugins.mkdir(exist_ok=True)
-        (folder.plugins / file.name).write_bytes(file.content)
+        (folder.plugins / plugin.name).write_bytes(plugin.content)
     partial = folder.path / ".run.json.partial"
-    partial.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(content, indent=1, ensure_ascii=False))
+        file.flush()
+        os.fsync(file.fileno())
     partial.replace(folder.run_file)
 
 
@@ -144,10 +197,28 @@ def load(path: Path) -> tuple[RunFolder, RunFile]:
     its families are no longer those that the run began with.
     """
     folder = RunFolder(path)
+    content = _read(folder)
+    return folder, RunFile(
+        suite=TypeAdapter(Suite).validate_python(content["suite"]),
+        studies=tuple(TypeAdapter(Study).validate_python(s) for s in content["studies"]),
+        data={key: {"task": key, "fold": None} | facts for key, facts in content["data"].items()},
+        phantom=content["phantom"],
+        sealed=content.get("sealed", False),
+        against=Path(content["against"]) if content.get("against") else None,
+        plugins=content.get("plugins", {}),
+        weights=content.get("weights", {}),
+        extensions=tuple(content.get("extensions", ())),
+    )
+
+
+def _read(folder: RunFolder) -> dict[str, Any]:
+    """What `run.json` holds, as this version writes it."""
     try:
-        content = json.loads(folder.run_file.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(folder.run_file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path} is no run: it has no run.json; see `bench list runs`") from None
+        raise UserError(
+            f"{folder.path} is no run: it has no run.json; see `bench list runs`"
+        ) from None
     except ValueError as error:
         raise UserError(f"{folder.run_file} is not valid JSON: {error}") from None
     if content["v"] > VERSION:
@@ -157,15 +228,7 @@ def load(path: Path) -> tuple[RunFolder, RunFile]:
         )
     if content["v"] == 1:
         _as_version_2(content)
-    return folder, RunFile(
-        suite=TypeAdapter(Suite).validate_python(content["suite"]),
-        studies=tuple(TypeAdapter(Study).validate_python(s) for s in content["studies"]),
-        data=content["data"],
-        phantom=content["phantom"],
-        sealed=content.get("sealed", False),
-        plugins=content.get("plugins", {}),
-        weights=content.get("weights", {}),
-    )
+    return content
 
 
 def load_plugins(folder: RunFolder, file: RunFile, *, given: Sequence[Path] = ()) -> None:

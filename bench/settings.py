@@ -71,8 +71,13 @@ class Settings:
                 self.search[key] = value
             elif key in REPLICATES_KEYS and not only_options:
                 self.replicates[key] = value
-            elif key == "phantom_cases" and isinstance(value, dict) and not only_options:
-                self.phantom_cases |= value
+            elif key == "phantom_cases" and not only_options:
+                if isinstance(value, dict):
+                    self.phantom_cases |= value
+                else:
+                    self.mistakes.append(
+                        f"{where}{key} must be a table of numbers by data set, got {value!r}"
+                    )
             elif having := [id for id, task in self.tasks.items() if key in settable(task)]:
                 for id in having:
                     self.options.setdefault(id, {})[key] = value

@@ -9,7 +9,7 @@ task.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -32,9 +32,11 @@ __all__ = [
     "Facts",
     "Family",
     "Float",
+    "Fold",
     "GroupSplit",
     "Int",
     "Kind",
+    "Masks",
     "Not",
     "Parameter",
     "Phantom",
@@ -111,6 +113,21 @@ class Dataset:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Masks:
+    """How masks of a data set's cases that were made elsewhere are read."""
+
+    names: Callable[[Case], Sequence[str]]
+    """The names that the file of a case's mask may have. UserError for a case that has none."""
+    read: Callable[[Case, Path], Any]
+    """`read(case, path)`: the case's raw content, as the data set's `read` gives it, with this mask
+    in the place of its own. Raises BadData, also for a mask on another grid."""
+    options: Mapping[str, Scalar] = field(default_factory=dict)
+    """Options with which a task's `samples` gives every row, whatever the mask holds."""
+    id: str = ""
+    """The data set's."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Phantom:
     """A generator that writes a data set's real on-disk format."""
 
@@ -149,6 +166,18 @@ class PublishedSplit:
     def __post_init__(self) -> None:
         if not 0 < self.validation < 1:
             raise UserError(f"validation must lie in (0, 1), got {self.validation}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fold:
+    """One split of a patient k-fold: a share 1 / `of` of the groups is its test set."""
+
+    number: int
+    """In [0, of)."""
+    of: int
+
+    def __str__(self) -> str:
+        return f"split {self.number + 1} of {self.of}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -335,17 +364,31 @@ class Search:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
-    sampler: Literal["tpe", "random"] = "tpe"
-    scheduler: Literal["asha", "none"] = "asha"
-    effort_epochs: int
+    sampler: Literal["tpe", "gp", "cmaes", "random", "qmc", "grid"] = "tpe"
+    sampler_options: dict[str, Scalar] = field(default_factory=dict)
+    """Of Optuna's sampler, such as `multivariate` of TPE: docs/search.md lists them."""
+    scheduler: Literal["asha", "asha_promote", "hyperband", "median", "none"] = "asha"
+    effort_epochs: int | None = None
     """Epochs that each study spends, over all its trials, stopped and failed ones included."""
+    effort_seconds: float | None = None
+    """Charged seconds in their place."""
     max_epochs: int
     """The most epochs of one trial; learning-rate schedules run over them."""
+    max_seconds: float | None = None
+    """Charged seconds of one trial, in the place of max_epochs: training stops at the step, and
+    schedules run over the share of them that is spent."""
     grace_epochs: int = 1
-    """ASHA's first rung: no trial is stopped before it."""
+    """The first rung: no trial is stopped before it."""
+    grace_seconds: float | None = None
+    """The first rung in charged seconds; then all rungs are in charged seconds."""
     reduction_factor: int = 3
-    """ASHA's eta: of each rung, the best 1/eta go on."""
+    """Eta: of each rung, the best 1/eta go on."""
     max_trials: int | None = None
+    confirm: int = 0
+    """So many of the best trials are trained again under fresh seeds, and the best mean wins; 0:
+    the best validation score wins."""
+    confirm_seeds: int = 2
+    """Fresh seeds of each; their epochs are part of the effort."""
     enqueue: tuple[str, ...] = (DEFAULTS,)
     """What each search tries first, with the entrant's pins: `defaults`, the space's, and by the
     keys of documents what those report for the entrant's model on the task."""
@@ -353,44 +396,101 @@ class Search:
     """Epochs without a better score after which a trial or replicate ends; None: never."""
 
     def __post_init__(self) -> None:
-        _at_least(self, effort_epochs=1, max_epochs=1, grace_epochs=1, reduction_factor=2)
-        if self.max_trials is not None:
-            _at_least(self, max_trials=1)
-        if self.patience is not None:
-            _at_least(self, patience=1)
+        floors = {"max_epochs": 1, "grace_epochs": 1, "reduction_factor": 2, "confirm_seeds": 1}
+        floors |= {
+            name: 1 for name in ("effort_epochs", "max_trials", "patience") if self._has(name)
+        }
+        _at_least(self, confirm=0, **floors)
+        for name in ("effort_seconds", "max_seconds", "grace_seconds"):
+            if self._has(name) and not (
+                math.isfinite(getattr(self, name)) and getattr(self, name) > 0
+            ):
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        if self._has("effort_epochs") == self._has("effort_seconds"):
+            raise ValueError(
+                "a search has an effort: give effort_epochs, or effort_seconds instead"
+            )
         if self.grace_epochs > self.max_epochs:
             raise ValueError(
                 f"grace_epochs must be at most max_epochs, got {self.grace_epochs} > "
                 f"{self.max_epochs}"
             )
-        if self.effort_epochs < self.max_epochs:
+        if self.in_effort_seconds and self.confirm:
             raise ValueError(
-                f"effort_epochs must pay for one whole trial of max_epochs, got "
-                f"{self.effort_epochs} < {self.max_epochs}"
+                "confirm needs an effort in epochs, got effort_seconds: what it will take in "
+                "seconds is not known beforehand"
+            )
+        least = self.max_epochs + self.reserved
+        if self.effort_epochs is not None and self.effort_epochs < least:
+            kept = f" and {self.reserved} of confirmation" if self.reserved else ""
+            raise ValueError(
+                f"effort_epochs must pay for one whole trial of max_epochs{kept}, got "
+                f"{self.effort_epochs} < {least}"
             )
 
-    def rungs(self) -> tuple[int, ...]:
-        """ASHA's rungs in epochs: grace_epochs times powers of the reduction factor."""
-        rungs, epoch = [], self.grace_epochs
-        while self.scheduler == "asha" and epoch < self.max_epochs:
-            rungs.append(epoch)
-            epoch *= self.reduction_factor
-        return tuple(rungs)
+    def _has(self, name: str) -> bool:
+        return getattr(self, name) is not None
+
+    @property
+    def effort(self) -> float:
+        """What each study spends: epochs, or charged seconds where it is in those."""
+        found = self.effort_epochs if self.effort_seconds is None else self.effort_seconds
+        assert found is not None
+        return found
+
+    @property
+    def in_effort_seconds(self) -> bool:
+        """Whether the effort is in charged seconds."""
+        return self.effort_seconds is not None
+
+    @property
+    def in_seconds(self) -> bool:
+        """Whether the rungs are in charged seconds."""
+        return self.grace_seconds is not None
+
+    @property
+    def reserved(self) -> int:
+        """Epochs of the effort that are kept for confirmation."""
+        return self.confirm * self.confirm_seeds * self.max_epochs
+
+    def rungs(self) -> Iterator[float]:
+        """The rungs, lowest first: the grace period times powers of the reduction factor.
+
+        In epochs they end below max_epochs, in charged seconds below max_seconds if there are.
+        """
+        if self.scheduler == "none":
+            return
+        rung: float = self.grace_epochs if self.grace_seconds is None else self.grace_seconds
+        end = (self.max_seconds or math.inf) if self.in_seconds else self.max_epochs
+        while rung < end:
+            yield rung
+            rung *= self.reduction_factor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Replicates:
-    """How each winner is retrained."""
+    """How often an entrant's result is repeated, and how each winner is retrained."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
     seeds: int = 5
+    """Trainings of each winner."""
+    searches: int = 1
+    """Independent searches of each entrant, each with the whole effort and a winner of its own:
+    1, or 3 and more."""
+    splits: int = 1
+    """1: the task's own split. 3 and more: a patient k-fold, each split searched by itself."""
     refit: Literal["train", "train+validation"] = "train"
     """Train on the training split and select the epoch on validation; or train on both, for the
     number of epochs at which the winner was best."""
 
     def __post_init__(self) -> None:
-        _at_least(self, seeds=1)
+        _at_least(self, seeds=1, searches=1, splits=1)
+        for name in ("searches", "splits"):
+            if getattr(self, name) == 2:
+                raise ValueError(
+                    f"{name} must be 1, or 3 and more, got 2: two say too little of how they vary"
+                )
 
 
 def _at_least(owner: object, **floors: int) -> None:
@@ -428,12 +528,16 @@ class Suite:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Study:
-    """One search of one entrant on one task."""
+    """One search of one entrant on one task, on one split of its data."""
 
     id: str
     """Readable, and unique by a hash of all that defines the study."""
     task: str
     entrant: Entrant
+    search_number: int = 0
+    """Which of the entrant's independent searches it is, from 0."""
+    fold: Fold | None = None
+    """Its split of a patient k-fold; None: the task's own split."""
     space: dict[str, dict[str, object]]
     """Canonical form of the whole space, pinned parameters included."""
     pinned: dict[str, Scalar]
@@ -447,6 +551,23 @@ class Study:
     seed: int
     """From which all its random streams come."""
 
+    @property
+    def part(self) -> str:
+        """Which of the entrant's studies on this task it is; empty where there is one."""
+        return part_name(self.fold, self.search_number, self.replicates.searches)
+
+    @property
+    def data(self) -> str:
+        """The key of its prepared data: the task, and the split where there are several."""
+        return self.task if self.fold is None else f"{self.task}, {self.fold}"
+
+
+def part_name(fold: Fold | None, search_number: int, searches: int) -> str:
+    """`split 2 of 5, search 3`: which of an entrant's studies on a task; empty for the only one."""
+    parts = [str(fold)] if fold is not None else []
+    parts += [f"search {search_number + 1}"] if searches > 1 else []
+    return ", ".join(parts)
+
 
 # --- One trial ------------------------------------------------------------------------------
 
@@ -457,6 +578,9 @@ class Budget:
 
     max_epochs: int
     """What learning-rate schedules run over."""
+    max_seconds: float | None = None
+    """Charged seconds in the place of max_epochs: training stops at the step that reaches them, and
+    schedules run over the share of them that is spent."""
     stop_epoch: int | None = None
     """Where training ends; None: at max_epochs."""
     patience: int | None = None

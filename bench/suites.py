@@ -99,7 +99,7 @@ def resolve(
     if reader.mistakes:
         raise UserError.of(reader.mistakes, heading=f"suite {file.id} ({file.path.name})")
     assert suite is not None
-    return _narrow(suite, tasks, entrants)
+    return narrowed(suite, tasks, entrants)
 
 
 def entrants_for(suite: Suite, task: Task) -> list[Entrant]:
@@ -112,7 +112,12 @@ def entrants_for(suite: Suite, task: Task) -> list[Entrant]:
     ]
 
 
-def _narrow(suite: Suite, tasks: Sequence[str] | None, entrants: Sequence[str] | None) -> Suite:
+def narrowed(suite: Suite, tasks: Sequence[str] | None, entrants: Sequence[str] | None) -> Suite:
+    """A suite with some of its tasks and entrants alone, by label or family.
+
+    A family that is no entrant of the suite becomes one, by its title. Raises UserError for what
+    it does not know.
+    """
     labels = {entrant.label: entrant for entrant in suite.entrants}
     groups = {entrant.family for entrant in suite.entrants}
     mistakes = [

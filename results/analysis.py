@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,9 +15,8 @@ import numpy as np
 from bench import metrics
 from bench.spec import content_hash
 from results import stats
-from results.draws import Draws
+from results.contenders import Contenders, Problem, Training
 from results.load import Run, StudyFacts, TaskFacts
-from results.panel import Measure, Panel, number
 from results.stats import Estimate, Floats
 
 ALPHA = 0.05
@@ -27,15 +26,25 @@ ALPHA = 0.05
 class Entry:
     """One entrant's result on one task."""
 
-    study: StudyFacts
-    seeds: tuple[int, ...]
-    """Numbers of the replicates with a test score."""
-    scores: Floats
-    """(seeds,) the primary test metric; NaN where it is undefined."""
+    studies: tuple[StudyFacts, ...]
+    """Its splits and searches, in order."""
+    trainings: tuple[Training, ...]
+    """Its replicates with a test score."""
+    units: Floats
+    """(units,): the scores that its result is repeated by: of seeds, of searches' means, or of
+    splits' means. NaN where the metric is undefined."""
     estimate: Estimate
     tier: int | None = None
-    measure: Measure | None = None
-    """None where patients cannot be resampled."""
+
+    @property
+    def study(self) -> StudyFacts:
+        """The first of its studies: what all of them share is read there."""
+        return self.studies[0]
+
+    @property
+    def scores(self) -> Floats:
+        """(trainings,): the primary test metric of each."""
+        return np.array([training.score for training in self.trainings])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +68,8 @@ class TaskAnalysis:
     entries: tuple[Entry, ...]
     """Best first: by tier, then by mean; those without a tier last."""
     comparisons: tuple[Comparison, ...]
-    problems: tuple[tuple[str, int, str], ...]
-    """Study, replicate, and what is wrong with its predictions."""
+    problems: tuple[Problem, ...]
+    """What is wrong with predictions."""
     patients: int
     """Groups of the test set; 0 where no predictions could be read."""
     bootstrapped: bool
@@ -78,26 +87,32 @@ def analyse(run: Run, task_id: str) -> TaskAnalysis:
     """The analysis of one task, from whatever of it is there."""
     task = run.tasks[task_id]
     rng = np.random.default_rng(int(content_hash([run.suite["seed"], "analysis", task_id]), 16))
-    panel = Panel(run, task, rng)
-    draws = Draws(panel, rng)
-    entries = [_entry(study, panel, draws) for study in run.of_task(task_id)]
-    able = [entry for entry in entries if entry.measure and entry.estimate.testable]
-    comparisons = _compare(able, draws, task)
+    entrants = {studies[0].id: studies for studies in run.entrants_of(task_id)}
+    field = Contenders(
+        {key: [(run, study) for study in studies] for key, studies in entrants.items()},
+        task,
+        rng,
+        split="test",
+        splits=run.splits,
+        searches=run.searches,
+    )
+    entries = {key: _entry(key, studies, field) for key, studies in entrants.items()}
+    able = [key for key, one in entries.items() if field.measurable(key) and one.estimate.testable]
+    comparisons = _compare(able, entries, field)
     better = np.zeros((len(able), len(able)), dtype=bool)
-    index = {entry.study.id: number for number, entry in enumerate(able)}
     for pair in comparisons:
-        sides = index[pair.first.id], index[pair.second.id]
+        sides = able.index(pair.first.id), able.index(pair.second.id)
         if pair.better is not None:
             better[sides[pair.better], sides[1 - pair.better]] = True
-    tier = dict(zip(index, stats.tiers(better).tolist(), strict=True))
-    ranked = [replace(entry, tier=tier.get(entry.study.id)) for entry in entries]
+    tier = dict(zip(able, stats.tiers(better).tolist(), strict=True))
+    ranked = [replace(entry, tier=tier.get(key)) for key, entry in entries.items()]
     return TaskAnalysis(
         task=task,
         entries=tuple(sorted(ranked, key=lambda entry: _place(entry, task))),
         comparisons=tuple(comparisons),
-        problems=tuple(panel.problems),
-        patients=panel.patients,
-        bootstrapped=draws.used,
+        problems=tuple(field.problems),
+        patients=field.patients,
+        bootstrapped=field.bootstrapped,
     )
 
 
@@ -119,40 +134,12 @@ def _place(entry: Entry, task: TaskFacts) -> tuple[float, ...]:
 # --- Estimates ------------------------------------------------------------------------------
 
 
-def _entry(study: StudyFacts, panel: Panel, draws: Draws) -> Entry:
-    scored = panel.scored[study.id]
-    scores = np.array([number(one.test_metrics.get(panel.task.primary)) for one in scored])
-    measure = panel.measure(study.id)
+def _entry(key: str, studies: tuple[StudyFacts, ...], field: Contenders) -> Entry:
     return Entry(
-        study=study,
-        seeds=tuple(one.number for one in scored),
-        scores=scores,
-        measure=measure,
-        estimate=_within(
-            metrics.get(panel.task.primary), _estimate(study.id, scores, measure, panel, draws)
-        ),
-    )
-
-
-def _estimate(
-    study: str, scores: Floats, measure: Measure | None, panel: Panel, draws: Draws
-) -> Estimate:
-    if measure is None:
-        bare = stats.t_estimate(scores, np.zeros(0))
-        if len(scores) >= stats.MIN_SEEDS and panel.blocks != 1:
-            return Estimate(value=bare.value, why="not all of its predictions can be used")
-        return bare
-    left_out = draws.left_out(study, measure)
-    estimate = stats.t_estimate(scores, left_out)
-    if len(scores) < stats.BOOTSTRAP_SEEDS or estimate.method == "none":
-        return estimate
-    return stats.bootstrap_estimate(
-        estimate.value,
-        draws.means(study, measure),
-        blocks=draws.blocks,
-        seed_variance=estimate.seed_variance,
-        patient_variance=estimate.patient_variance,
-        degrees=estimate.degrees,
+        studies=studies,
+        trainings=tuple(field.trainings(key)),
+        units=field.units(key),
+        estimate=_within(metrics.get(field.task.primary), field.estimate(key)),
     )
 
 
@@ -162,39 +149,22 @@ def _within(metric: metrics.Metric, estimate: Estimate) -> Estimate:
     return estimate if estimate.method == "none" else replace(estimate, low=low, high=high)
 
 
-def _compare(entries: Sequence[Entry], draws: Draws, task: TaskFacts) -> list[Comparison]:
-    pairs = list(itertools.combinations(entries, 2))
-    differences = [_difference(first, second, draws) for first, second in pairs]
+def _compare(
+    keys: Sequence[str], entries: Mapping[str, Entry], field: Contenders
+) -> list[Comparison]:
+    pairs = list(itertools.combinations(keys, 2))
+    differences = [field.difference(first, second) for first, second in pairs]
     adjusted = stats.holm(np.array([difference.p for difference in differences]))
     found = []
     for (first, second), difference, p in zip(pairs, differences, adjusted.tolist(), strict=True):
-        ahead = difference.value * orient(task.primary) > 0
+        ahead = difference.value * orient(field.task.primary) > 0
         found.append(
             Comparison(
-                first=first.study,
-                second=second.study,
+                first=entries[first].study,
+                second=entries[second].study,
                 difference=difference,
                 p_holm=p,
                 better=(0 if ahead else 1) if p <= ALPHA else None,
             )
         )
     return found
-
-
-def _difference(first: Entry, second: Entry, draws: Draws) -> Estimate:
-    assert first.measure is not None and second.measure is not None
-    left_out = draws.left_out(first.study.id, first.measure) - draws.left_out(
-        second.study.id, second.measure
-    )
-    difference = stats.t_difference(first.scores, second.scores, left_out)
-    fewest = min(len(first.scores), len(second.scores))
-    if fewest < stats.BOOTSTRAP_SEEDS or difference.method == "none":
-        return difference
-    return stats.bootstrap_estimate(
-        difference.value,
-        draws.means(first.study.id, first.measure) - draws.means(second.study.id, second.measure),
-        blocks=draws.blocks,
-        seed_variance=difference.seed_variance,
-        patient_variance=difference.patient_variance,
-        degrees=difference.degrees,
-    )

@@ -10,10 +10,11 @@ import numpy as np
 from bench import metrics
 from bench.errors import UserError
 from results.analysis import Entry, TaskAnalysis
+from results.contenders import Training
 from results.load import Run
 from results.predictions import Counts, Outputs, Scores
 from results.stats import wilson
-from results.tables import frame
+from results.tables import frame, part_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +113,7 @@ def volumes(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
     """One row a replicate, a test volume and a measure of it; no value where it is undefined."""
     rows = []
     for entry in analysis.entries if analysis.task.closing_metrics else ():
-        for replicate, one in _outputs(run, entry):
+        for training, one in _outputs(run, entry):
             if not isinstance(one, Counts):
                 continue
             for name, values in one.measured.items():
@@ -121,24 +122,28 @@ def volumes(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
                         {
                             "task": analysis.task.id,
                             "entrant": entry.study.label,
-                            "replicate": replicate,
+                            **part_of(training.study),
+                            "replicate": training.replicate.number,
                             "volume": volume,
                             "measure": name,
                             "value": value,
                         }
                     )
-    return frame(rows, "task entrant replicate volume measure value", real=("value",))
+    return frame(
+        rows, "task entrant split_number search replicate volume measure value", real=("value",)
+    )
 
 
-def _outputs(run: Run, entry: Entry) -> Iterator[tuple[int, Outputs]]:
+def _outputs(run: Run, entry: Entry) -> Iterator[tuple[Training, Outputs]]:
     """What an entrant's replicates predicted for the test split, where it can be read.
 
     Files that cannot be are among the analysis' problems already.
     """
-    for number in entry.seeds:
+    for training in entry.trainings:
+        study, number = training.study, training.replicate.number
         try:
-            outputs = run.predictions(entry.study.id, number).test
+            outputs = run.predictions(study.id, number).test
         except UserError:
             continue
         if outputs is not None and not outputs.fault():
-            yield number, outputs
+            yield training, outputs

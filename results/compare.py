@@ -7,7 +7,7 @@ outcome.verdict, outcome.exit_code, outcome.findings[0].contrast.lower
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +17,13 @@ from bench.errors import UserError
 from bench.folders import openings_register
 from bench.ledger import openings, register_opening
 from bench.spec import content_hash
+from results.contenders import Contenders
 from results.contrast import BASELINE, CANDIDATE, Contrast, contrast
 from results.cost import Cost, costs
 from results.gate import EXIT_CODES, Verdict, combine
 from results.load import Run, StudyFacts, TaskFacts, load_run
-from results.pairs import Pair, choose, left_out
-from results.panel import JointPanel, Split
+from results.pairs import Pair, Studies, beside, choose, left_out
+from results.panel import Split
 from results.protocol import Difference, differences
 from results.stats import MIN_SEEDS
 
@@ -57,8 +58,10 @@ class Finding:
     candidate: StudyFacts
     contrast: Contrast
     seeds: tuple[int, int] = (0, 0)
-    """Replicates compared, of the baseline and of the candidate."""
+    """Trainings compared, of the baseline and of the candidate."""
     planned: tuple[int, int] = (0, 0)
+    unit: str = "seeds"
+    """What the entrants' results are repeated by: `seeds`, `searches` or `splits`."""
     patients: int = 0
     differing: tuple[Difference, ...] = ()
     """What of the protocols differs: where anything does, nothing is measured."""
@@ -96,7 +99,7 @@ class Outcome:
     findings: tuple[Finding, ...]
     openings: tuple[Opening, ...]
     notes: tuple[str, ...]
-    """What was left out, and why."""
+    """What was left out, and why; what was compared with what."""
 
     @property
     def verdict(self) -> Verdict:
@@ -124,6 +127,33 @@ def compare(
     """
     first, second = load_run(baseline), load_run(candidate)
     pairs = choose(first, second, entrants)
+    notes = left_out(first, second, pairs, entrants)
+    return _outcome(first, second, pairs, settings, list(notes))
+
+
+def held_against(baseline: Path, candidate: Path) -> Outcome:
+    """The verdict with which `bench run --against` ends: each entrant of the candidate against the
+    baseline's of its label, or else against the best that the baseline's searches found.
+
+    On validation, or where replicates trained on that too, on test: then the candidate's own
+    replicates have opened it, and so does this comparison. Raises as `compare` does.
+    """
+    first, second = load_run(baseline), load_run(candidate)
+    pairs = beside(first, second)
+    refitted = any(study.refit == "train+validation" for study in second.studies.values())
+    settings = Settings(on="test" if refitted else "validation")
+    notes = [
+        f"{other[0].label} is new: held against {one[0].label}, the best on validation of "
+        f"{first.name} on {one[0].task}"
+        for one, other in pairs
+        if one[0].label != other[0].label
+    ]
+    return _outcome(first, second, pairs, settings, notes)
+
+
+def _outcome(
+    first: Run, second: Run, pairs: Sequence[Pair], settings: Settings, notes: list[str]
+) -> Outcome:
     opened: dict[str, Opening] = {}
     findings = [_finding(first, second, pair, settings, opened) for pair in pairs]
     return Outcome(
@@ -132,47 +162,68 @@ def compare(
         settings=settings,
         findings=tuple(findings),
         openings=tuple(opened.values()),
-        notes=tuple(left_out(first, second, pairs, entrants)),
+        notes=tuple(notes),
     )
 
 
 def _finding(
     first: Run, second: Run, pair: Pair, settings: Settings, opened: dict[str, Opening]
 ) -> Finding:
-    task = first.tasks[pair[0].task]
-    found = differences((first, pair[0]), (second, pair[1]))
+    task = first.tasks[pair[0][0].task]
+    found = _differences(first, second, pair)
     if found:
         return _unmeasured(task, pair, why="the protocols differ", differing=found)
-    for run, study in zip((first, second), pair, strict=True):
-        if why := _unready(run, study, task, settings.on):
-            return _unmeasured(task, pair, why=f"{run.name}, {study.label}: {why}")
+    for run, studies in zip((first, second), pair, strict=True):
+        if why := _unready(run, studies, task, settings.on):
+            return _unmeasured(task, pair, why=f"{run.name}, {studies[0].label}: {why}")
     if settings.on == "test":
-        _open(first, second, task, opened)
-    rng = np.random.default_rng(
-        int(content_hash([first.name, second.name, pair[0].id, pair[1].id, settings.on]), 16)
+        _open(first, second, pair[0], opened)
+    names = [first.name, second.name, pair[0][0].id, pair[1][0].id, settings.on]
+    rng = np.random.default_rng(int(content_hash(names), 16))
+    sides = {BASELINE: (first, pair[0]), CANDIDATE: (second, pair[1])}
+    field = Contenders(
+        {key: [(run, study) for study in studies] for key, (run, studies) in sides.items()},
+        task,
+        rng,
+        split=settings.on,
+        splits=first.splits,
+        searches=first.searches,
     )
-    members = {BASELINE: (first, pair[0]), CANDIDATE: (second, pair[1])}
-    panel = JointPanel(members, task, rng, split=settings.on)
-    result = contrast(panel, rng, margin=task.margin, alpha=settings.alpha)
-    if panel.problems:
-        key, number, what = panel.problems[0]
-        run, study = members[key]
+    result = contrast(field, margin=task.margin, alpha=settings.alpha)
+    if field.problems:
+        problem = field.problems[0]
+        run = sides[problem.key][0]
         result = Contrast(
             value=result.value,
-            why=f"{run.name}, {study.label}, seed {number + 1}: {what}: bring back the run as it "
-            "was written, or run it again",
+            why=f"{run.name}, {problem.study.name}, seed {problem.number + 1}: {problem.what}: "
+            "bring back the run as it was written, or run it again",
         )
-    scored = panel.scored[BASELINE], panel.scored[CANDIDATE]
+    scored = [[one.replicate for one in field.trainings(key)] for key in (BASELINE, CANDIDATE)]
     return Finding(
         task=task,
-        baseline=pair[0],
-        candidate=pair[1],
+        baseline=pair[0][0],
+        candidate=pair[1][0],
         contrast=result,
         seeds=(len(scored[0]), len(scored[1])),
-        planned=(pair[0].seeds, pair[1].seeds),
-        patients=panel.patients,
+        planned=(_planned(pair[0]), _planned(pair[1])),
+        unit=first.unit,
+        patients=field.patients,
         costs=costs((first, scored[0]), (second, scored[1]), margin=settings.cost_margin),
     )
+
+
+def _differences(first: Run, second: Run, pair: Pair) -> tuple[Difference, ...]:
+    """In what the protocols differ: of the entrants, and of each split's data."""
+    found = {
+        difference.field: difference
+        for one, other in zip(*pair, strict=False)
+        for difference in differences((first, one), (second, other))
+    }
+    return tuple(found.values())
+
+
+def _planned(studies: Studies) -> int:
+    return sum(study.seeds for study in studies)
 
 
 def _unmeasured(
@@ -180,34 +231,39 @@ def _unmeasured(
 ) -> Finding:
     return Finding(
         task=task,
-        baseline=pair[0],
-        candidate=pair[1],
+        baseline=pair[0][0],
+        candidate=pair[1][0],
         contrast=Contrast(value=math.nan, why=why),
         differing=differing,
     )
 
 
-def _unready(run: Run, study: StudyFacts, task: TaskFacts, split: Split) -> str:
-    """Why a study cannot be compared on this split, and the remedy; by the ledger alone."""
-    if split == "validation" and study.refit == "train+validation":
+def _unready(run: Run, studies: Studies, task: TaskFacts, split: Split) -> str:
+    """Why an entrant cannot be compared on this split, and the remedy; by the ledger alone."""
+    if split == "validation" and studies[0].refit == "train+validation":
         return "its replicates trained on the validation split too: compare with --on test"
+    for study in studies:
+        if why := _unscored(run, study, task, split):
+            return f"{study.part}: {why}" if study.part else why
+    scored = len(_recorded(run, studies[0], split))
+    if len(studies) == 1 and scored < MIN_SEEDS:
+        return f"{scored} of at least {MIN_SEEDS} seeds: run it with --seeds {MIN_SEEDS}"
+    return ""
+
+
+def _unscored(run: Run, study: StudyFacts, task: TaskFacts, split: Split) -> str:
+    """Why a study has no score on this split."""
     progress = run.progress(study.id)
     if progress.state == "failed":
         return "its search failed: see its report"
-    replicates = progress.replicates.values()
-    recorded = [
-        one.test_metrics if split == "test" else one.validation_metrics for one in replicates
-    ]
-    scored = [metrics for metrics in recorded if metrics]
-    if not any(one.state == "completed" for one in replicates):
+    if not any(one.state == "completed" for one in progress.replicates.values()):
         return f"no replicate has finished: go on with `bench resume {run.folder}`"
+    scored = _recorded(run, study, split)
     if not scored:
         remedy = "open it with `bench unseal`" if split == "test" else "compare with --on test"
         return f"none of its replicates was scored on the {split} split: {remedy}"
-    if len(scored) < MIN_SEEDS:
-        return f"{len(scored)} of at least {MIN_SEEDS} seeds: run it with --seeds {MIN_SEEDS}"
     undefined = sum(metrics.get(task.primary) is None for metrics in scored)
-    if undefined:
+    if undefined and len(scored) >= MIN_SEEDS:
         return (
             f"{task.primary} is undefined for {undefined} of {len(scored)} seeds: no mean can be "
             "taken"
@@ -215,12 +271,23 @@ def _unready(run: Run, study: StudyFacts, task: TaskFacts, split: Split) -> str:
     return ""
 
 
-def _open(first: Run, second: Run, task: TaskFacts, opened: dict[str, Opening]) -> None:
-    """Register that the test set is read, once for a comparison."""
-    fingerprint = str(first.record["data"][task.id]["test_fingerprint"])
-    if fingerprint in opened:
-        return
+def _recorded(run: Run, study: StudyFacts, split: Split) -> list[Mapping[str, float]]:
+    """The metrics of the replicates that were scored on this split."""
+    found = [
+        one.test_metrics if split == "test" else one.validation_metrics
+        for one in run.progress(study.id).replicates.values()
+    ]
+    return [metrics for metrics in found if metrics]
+
+
+def _open(first: Run, second: Run, studies: Studies, opened: dict[str, Opening]) -> None:
+    """Register that the test sets are read, each once for a comparison."""
     register = openings_register()
-    register_opening(register, fingerprint=fingerprint, run=f"compare {first.name} {second.name}")
-    times = sum(1 for _ in openings(register, fingerprint=fingerprint))
-    opened[fingerprint] = Opening(task=task.id, fingerprint=fingerprint, times=times)
+    for study in studies:
+        fingerprint = str(first.data[study.data]["test_fingerprint"])
+        if fingerprint in opened:
+            continue
+        name = f"compare {first.name} {second.name}"
+        register_opening(register, fingerprint=fingerprint, run=name)
+        times = sum(1 for _ in openings(register, fingerprint=fingerprint))
+        opened[fingerprint] = Opening(task=study.data, fingerprint=fingerprint, times=times)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from results import breakdown, tables, training
+from results import breakdown, exploratory, outside, tables, training
 from results.analysis import TaskAnalysis, analyse
 from results.holes import holes
 from results.leaderboard import leaderboard
@@ -21,9 +21,9 @@ class TaskTables:
 
     analysis: TaskAnalysis
     by_name: dict[str, pd.DataFrame]
-    """`leaderboard`, `comparisons`, `seeds`, `strata`, `predictive_values`, `volumes`, `trials`,
-    `curves`, `search`,
-    `winners`."""
+    """`leaderboard`, `comparisons`, `outside`, `seeds`, `trials`, `curves`, `search`, `winners`;
+    and with a first column `analysis` that says "exploratory": `strata`, `predictive_values`,
+    `volumes`, `exploratory_summaries`, `exploratory_effects`, `exploratory_expected_best`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,16 +68,26 @@ def _task(run: Run, analysis: TaskAnalysis) -> TaskTables:
         by_name={
             "leaderboard": leaderboard(run, analysis),
             "comparisons": tables.comparisons(analysis),
+            "outside": outside.rows(run, analysis),
             "seeds": tables.seeds(run, analysis),
-            "strata": breakdown.strata(run, analysis),
-            "predictive_values": breakdown.predictive_values(run, analysis),
-            "volumes": breakdown.volumes(run, analysis),
+            "strata": _labelled(breakdown.strata(run, analysis)),
+            "predictive_values": _labelled(breakdown.predictive_values(run, analysis)),
+            "volumes": _labelled(breakdown.volumes(run, analysis)),
             "trials": training.trials(run, analysis),
             "curves": training.curves(run, analysis),
             "search": training.trajectory(run, analysis),
             "winners": training.winners(run, analysis),
+            "exploratory_summaries": _labelled(exploratory.summaries(run, analysis)),
+            "exploratory_effects": _labelled(exploratory.effects(run, analysis)),
+            "exploratory_expected_best": _labelled(exploratory.expected_best(run, analysis)),
         },
     )
+
+
+def _labelled(table: pd.DataFrame) -> pd.DataFrame:
+    """A table that is not of the primary analysis, and says so."""
+    table.insert(0, "analysis", "exploratory")
+    return table
 
 
 def _stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:

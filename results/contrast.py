@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from results import stats
 from results.analysis import orient
-from results.draws import Draws
+from results.contenders import Contenders
 from results.gate import Evidence, Verdict, judge, smallest_alpha
-from results.panel import JointPanel
 from results.stats import Estimate, Floats
 from results.stats.estimates import contracted
 
@@ -45,32 +42,33 @@ class Contrast:
     """Why it was not measured; or why no number of seeds decides."""
 
 
-def contrast(
-    panel: JointPanel, rng: np.random.Generator, *, margin: float, alpha: float
-) -> Contrast:
-    """Compare the studies `CANDIDATE` and `BASELINE` of a panel.
+def contrast(field: Contenders, *, margin: float, alpha: float) -> Contrast:
+    """Compare the contenders `CANDIDATE` and `BASELINE`.
 
     margin: of the primary metric, at least 0. alpha: in (0, 0.5], of each bound.
     """
-    sign = orient(panel.task.primary)
-    first, second = sign * panel.scores(CANDIDATE), sign * panel.scores(BASELINE)
-    measures = [panel.measure(key) for key in (CANDIDATE, BASELINE)]
-    value = float(first.mean() - second.mean())
-    if measures[0] is None or measures[1] is None:
-        why = "the test needs two or more patients, got 1" if panel.blocks == 1 else ""
+    sign = orient(field.task.primary)
+    first, second = field.units(CANDIDATE), field.units(BASELINE)
+    value = sign * float(first.mean() - second.mean())
+    if not (field.measurable(CANDIDATE) and field.measurable(BASELINE)):
+        why = "the test needs two or more patients, got 1" if field.alone else ""
         return Contrast(value=value, why=why)
-    draws = Draws(panel, rng)
-    left_out = draws.left_out(CANDIDATE, measures[0]) - draws.left_out(BASELINE, measures[1])
-    difference = stats.t_difference(first, second, sign * left_out)
+    difference = _turned(field.t_difference(CANDIDATE, BASELINE), sign)
     if not difference.testable:
         return Contrast(value=value, why=difference.why)
-    seeds = max(len(first), len(second))
-    if min(len(first), len(second)) < stats.BOOTSTRAP_SEEDS or difference.method == "none":
-        return _judged(difference, _by_t(difference), difference.method, seeds, margin, alpha)
-    resampled = draws.means(CANDIDATE, measures[0]) - draws.means(BASELINE, measures[1])
+    units = max(len(first), len(second))
+    if not field.bootstraps(CANDIDATE, BASELINE) or difference.method == "none":
+        return _judged(difference, _by_t(difference), difference.method, units, margin, alpha)
+    resampled = field.draws(CANDIDATE) - field.draws(BASELINE)
     bounds = _by_bootstrap(difference, sign * resampled)
     floor = contracted(1 / (len(resampled) + 1), difference.degrees)
-    return _judged(difference, bounds, "bootstrap", seeds, margin, alpha, floor=floor)
+    return _judged(difference, bounds, "bootstrap", units, margin, alpha, floor=floor)
+
+
+def _turned(difference: Estimate, sign: int) -> Estimate:
+    """The difference turned so that greater is better."""
+    ends = sorted((sign * difference.low, sign * difference.high))
+    return replace(difference, value=sign * difference.value, low=ends[0], high=ends[1])
 
 
 def _by_t(difference: Estimate) -> Bounds:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench import metrics
 from results import stats
 from results.panel import JointPanel, Measure
 from results.stats import Floats
 
-DRAWS, SLOW_DRAWS = 10_000, 1_000
-"""Bootstrap draws; the latter of metrics of scores, which are computed draw by draw."""
+DRAWS = 10_000
+"""Of the bootstrap."""
 
 
 class Draws:
     """Resampled means of each entrant under the same draws of patients, computed when needed."""
 
     def __init__(self, panel: JointPanel, rng: np.random.Generator) -> None:
-        count = SLOW_DRAWS if metrics.get(panel.task.primary).takes == "scores" else DRAWS
         self._weights = (
-            list(stats.patient_draws(panel.blocks, count, rng)) if panel.blocks > 1 else []
+            list(stats.patient_draws(panel.blocks, DRAWS, rng)) if panel.blocks > 1 else []
         )
         self.blocks = panel.blocks
         self._rng = rng

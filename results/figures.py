@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C8C8C")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "star")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
+BANDS = 6
+"""Intervals drawn as bands at most in one figure: more hide each other."""
 
 Styles = Mapping[str, Mapping[str, str]]
 """By entrant: `color`, `symbol`, `dash`."""
@@ -137,8 +139,10 @@ _MARKS = {
 def search(trajectory: pd.DataFrame, *, metric: str, looks: Styles) -> go.Figure:
     """The best so far over the effort spent, with a mark where each trial ended."""
     figure = _figure(x="epochs spent by the search", y=f"validation {metric}", height=380)
-    for entrant in dict.fromkeys(trajectory["entrant"]):
-        of_entrant, look = trajectory[trajectory["entrant"] == entrant], looks[entrant]
+    shown: set[str] = set()
+    for whose, of_entrant in trajectory.groupby(["entrant", "split_number", "search"], sort=False):
+        entrant = str(whose[0])
+        look = looks[entrant]
         best = of_entrant[of_entrant["kind"] == "best"]
         figure.add_scatter(
             x=best["effort_epochs"].tolist(),
@@ -147,8 +151,10 @@ def search(trajectory: pd.DataFrame, *, metric: str, looks: Styles) -> go.Figure
             line={"color": look["color"], "dash": look["dash"], "width": 2.4, "shape": "hv"},
             name=_short(entrant),
             legendgroup=_text(entrant),
+            showlegend=entrant not in shown,
             hovertemplate=_text(entrant) + "<br>best %{y:.4f} after %{x} epochs<extra></extra>",
         )
+        shown.add(entrant)
         for kind, (words, symbol, size) in _MARKS.items():
             rows = of_entrant[(of_entrant["kind"] == kind) & of_entrant["validation"].notna()]
             if rows.empty:
@@ -170,6 +176,46 @@ def search(trajectory: pd.DataFrame, *, metric: str, looks: Styles) -> go.Figure
                 hovertemplate=_text(entrant)
                 + f"<br>trial %{{customdata}} {words}, %{{y:.4f}}<extra></extra>",
             )
+    return figure
+
+
+def expected_best(curves: pd.DataFrame, *, metric: str, looks: Styles) -> go.Figure:
+    """Expected best validation metric over epochs of effort: a line a search, and its interval as
+    a band where there are so few that bands can be told apart."""
+    figure = _figure(
+        x="epochs of effort, trials in any order", y=f"validation {metric}", height=380
+    )
+    shown: set[str] = set()
+    by_epochs = curves[(curves["by"] == "epochs") & curves["validation"].notna()]
+    lines = by_epochs.groupby(["entrant", "split_number", "search"], sort=False)
+    few = len(lines) <= BANDS
+    for whose, rows in lines:
+        entrant = str(whose[0])
+        look = looks[entrant]
+        bounded = rows[rows["low"].notna()]
+        if few and len(bounded):
+            figure.add_scatter(
+                x=[*bounded["at"], *bounded["at"][::-1]],
+                y=[*bounded["high"], *bounded["low"][::-1]],
+                mode="lines",
+                line={"color": look["color"], "width": 0.6},
+                fill="toself",
+                opacity=0.25,
+                legendgroup=_text(entrant),
+                showlegend=False,
+                hoverinfo="skip",
+            )
+        figure.add_scatter(
+            x=rows["at"].tolist(),
+            y=rows["validation"].tolist(),
+            mode="lines",
+            line={"color": look["color"], "dash": look["dash"], "width": 2.4 if few else 1.2},
+            name=_short(entrant),
+            legendgroup=_text(entrant),
+            showlegend=entrant not in shown,
+            hovertemplate=_text(entrant) + "<br>%{y:.4f} after %{x} epochs<extra></extra>",
+        )
+        shown.add(entrant)
     return figure
 
 

@@ -48,7 +48,8 @@ def _said(finding: Finding) -> Iterator[str]:
         yield f"{finding.verdict}: {_reason(finding)}"
     else:
         yield f"{finding.verdict}: {_difference(finding)}, margin {score(finding.task.margin)}"
-        yield f"{_seeds(finding)} seeds, {finding.patients} patients; {_claims(finding)}"
+        over = "" if finding.unit == "seeds" else f" over the {finding.unit}"
+        yield f"{_seeds(finding)} seeds{over}, {finding.patients} patients; {_claims(finding)}"
         if forecast := _forecast(finding):
             yield forecast
     for cost in finding.costs:
@@ -176,6 +177,7 @@ def _as_dict(finding: Finding) -> dict[str, Any]:
         "p_better": _number(found.evidence.p_better),
         "method": found.method,
         "seeds": list(finding.seeds),
+        "repeated_by": finding.unit,
         "seeds_planned": list(finding.planned),
         "patients": finding.patients,
         "seeds_needed": found.seeds_needed,

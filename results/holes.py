@@ -24,8 +24,12 @@ def holes(run: Run, analyses: Sequence[TaskAnalysis]) -> pd.DataFrame:
     rows = []
     for analysis in analyses:
         for entry in analysis.entries:
-            for what, why, details in _of_study(run, entry.study, analysis):
-                rows.append((analysis.task.title, entry.study.label, what, why, details))
+            for study in entry.studies:
+                for what, why, details in _of_study(run, study, analysis):
+                    rows.append((analysis.task.title, study.name, what, why, details))
+            if _explains(entry):
+                why = entry.estimate.why
+                rows.append((analysis.task.title, entry.study.label, "no interval", why, ""))
     return pd.DataFrame(rows, columns=["task", "entrant", "what", "why", "details"])
 
 
@@ -41,17 +45,15 @@ def _of_study(run: Run, study: StudyFacts, analysis: TaskAnalysis) -> Iterator[_
         yield "test scores", f"sealed: `bench unseal {run.folder}` opens the test split", ""
     if progress.state == "completed":
         yield from _replicates(run, study, progress)
-    for owner, number, why in analysis.problems:
-        if owner == study.id:
-            yield f"no patient variance from seed {number + 1}", why, ""
-    for entry in analysis.entries:
-        if entry.study.id == study.id and _explains(entry):
-            yield "no interval", entry.estimate.why, ""
+    for problem in analysis.problems:
+        if problem.study.id == study.id:
+            yield f"no patient variance from seed {problem.number + 1}", problem.what, ""
 
 
 def _explains(entry: Entry) -> bool:
     """Whether a lacking interval has a reason that missing seeds do not give already."""
-    missing = len(entry.scores) < min(MIN_SEEDS, entry.study.seeds)
+    planned = sum(study.seeds for study in entry.studies)
+    missing = len(entry.scores) < min(MIN_SEEDS, planned)
     return bool(entry.estimate.why and len(entry.scores) and not missing)
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench import metrics
-from bench.ledger import Replicate, StudyState
+from bench.ledger import Replicate, Trial
 from results.analysis import Entry, TaskAnalysis, orient
 from results.holes import cause
 from results.load import Run
+from results.tables import replicates_of, variances
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +33,12 @@ COLUMNS = (
     "interval",
     "seeds",
     "seeds_planned",
+    "searches",
+    "splits",
+    "seed_variance",
+    "search_variance",
+    "split_variance",
+    "patient_variance",
     "validation_mean",
     "validation_std",
     "validation_seeds",
@@ -79,15 +86,15 @@ def secondary(run: Run, analysis: TaskAnalysis) -> list[str]:
 
 def _scored(run: Run, entry: Entry) -> list[Replicate]:
     """The replicates with a test score; of a sealed run, which has none, all that completed."""
-    replicates = run.progress(entry.study.id).replicates
     if run.sealed:
-        return [one for _, one in sorted(replicates.items()) if one.state == "completed"]
-    return [replicates[number] for number in entry.seeds]
+        return [one for _, _, one in replicates_of(run, entry) if one.state == "completed"]
+    return [training.replicate for training in entry.trainings]
 
 
 def _row(run: Run, analysis: TaskAnalysis, entry: Entry, others: Sequence[str]) -> dict[str, Any]:
     study, task = entry.study, analysis.task
-    progress = run.progress(study.id)
+    searches = [run.progress(study.id) for study in entry.studies]
+    trials = [trial for progress in searches for trial in progress.trials.values()]
     replicates = _scored(run, entry)
     validation = _values(replicates, task.primary, split="validation")
     mean, std, median = _spread(entry.scores)
@@ -106,20 +113,23 @@ def _row(run: Run, analysis: TaskAnalysis, entry: Entry, others: Sequence[str]) 
         "high": entry.estimate.high,
         "interval": entry.estimate.method,
         "seeds": len(entry.scores),
-        "seeds_planned": study.seeds,
+        "seeds_planned": sum(study.seeds for study in entry.studies),
+        "searches": len({study.search_number for study in entry.studies}),
+        "splits": len({study.fold for study in entry.studies}),
+        **variances(entry.estimate),
         "validation_mean": validation_mean,
         "validation_std": validation_std,
         "validation_seeds": sum(map(math.isfinite, validation)),
         "gap": orient(task.primary) * (validation_mean - mean),
         "parameters": _parameters(replicates),
         "free_parameters": len(study.free),
-        "enqueued_trials": sum(t.origin == "enqueued" for t in progress.trials.values()),
-        "effort_epochs": progress.effort,
-        "effort_planned": study.search["effort_epochs"],
-        **{f"trials_{state}": number for state, number in _by_state(progress).items()},
-        "search_seconds": sum(trial.charged_seconds for trial in progress.trials.values()),
+        "enqueued_trials": sum(trial.origin == "enqueued" for trial in trials),
+        "effort_epochs": sum(progress.effort for progress in searches),
+        "effort_planned": sum(one.search["effort_epochs"] for one in entry.studies),
+        **{f"trials_{state}": number for state, number in _by_state(trials).items()},
+        "search_seconds": sum(trial.charged_seconds for trial in trials),
         "replicate_seconds": sum(
-            replicate.charged_seconds for replicate in progress.replicates.values()
+            replicate.charged_seconds for _, _, replicate in replicates_of(run, entry)
         ),
         "note": _note(run, entry),
     }
@@ -128,10 +138,10 @@ def _row(run: Run, analysis: TaskAnalysis, entry: Entry, others: Sequence[str]) 
     return row
 
 
-def _by_state(progress: StudyState) -> dict[str, int]:
+def _by_state(trials: Sequence[Trial]) -> dict[str, int]:
     """How many trials are in each state."""
     found = dict.fromkeys(("completed", "stopped", "failed", "running"), 0)
-    for trial in progress.trials.values():
+    for trial in trials:
         found[trial.state] += 1
     return found
 
@@ -160,9 +170,10 @@ def _parameters(replicates: Sequence[Replicate]) -> int | None:
 
 def _note(run: Run, entry: Entry) -> str:
     """Why this row has no tier or interval; empty where it has both."""
-    progress = run.progress(entry.study.id)
-    if progress.state == "failed":
-        return f"failed: {cause(progress.why)}"
+    failed = [study for study in entry.studies if run.progress(study.id).state == "failed"]
+    if failed:
+        part = f"{failed[0].part} " if failed[0].part else ""
+        return f"{part}failed: {cause(run.progress(failed[0].id).why)}"
     if run.sealed:
         return "validation only: the test split is sealed"
     if not len(entry.scores):

@@ -7,14 +7,14 @@ run.tasks["lits_cls"].classes, run.state.studies, run.predictions(study_id, 0).t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench import ledger
 from bench.errors import UserError
-from bench.spec import Scalar
+from bench.spec import Fold, Scalar, part_name
 from results.predictions import Predictions, read_predictions
 
 VERSION = 2
@@ -48,6 +48,13 @@ class StudyFacts:
     task: str
     label: str
     """The entrant's."""
+    search_number: int
+    """Which of the entrant's independent searches, from 0."""
+    fold: Fold | None
+    """Its split of a patient k-fold; None: the task's own split."""
+    part: str
+    """`split 2 of 5, search 3`: which of the entrant's studies on the task; empty for the only
+    one."""
     family: str
     group: str | None
     space: tuple[str, ...]
@@ -63,6 +70,16 @@ class StudyFacts:
     seeds: int
     """Replicates planned."""
     refit: str
+
+    @property
+    def name(self) -> str:
+        """The entrant's label, and which of its studies on the task this is."""
+        return f"{self.label}, {self.part}" if self.part else self.label
+
+    @property
+    def data(self) -> str:
+        """The key of its data in run.json."""
+        return self.task if self.fold is None else f"{self.task}, {self.fold}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +124,36 @@ class Run:
         """The studies planned for a task, in the suite's order."""
         return [study for study in self.studies.values() if study.task == task]
 
+    def entrants_of(self, task: str) -> list[tuple[StudyFacts, ...]]:
+        """The same by entrant: each one's splits and searches together."""
+        found: dict[str, list[StudyFacts]] = {}
+        for study in self.of_task(task):
+            found.setdefault(study.label, []).append(study)
+        return [tuple(studies) for studies in found.values()]
+
+    @property
+    def splits(self) -> int:
+        """Splits planned for each task; 1: the task's own."""
+        return int(self.suite["replicates"].get("splits", 1))
+
+    @property
+    def searches(self) -> int:
+        """Independent searches planned for each entrant."""
+        return int(self.suite["replicates"].get("searches", 1))
+
+    @property
+    def unit(self) -> str:
+        """What an entrant's result is repeated by: `seeds`, `searches` or `splits`."""
+        if self.splits > 1:
+            return "splits"
+        return "searches" if self.searches > 1 else "seeds"
+
+    @property
+    def data(self) -> Mapping[str, Mapping[str, Any]]:
+        """What run.json says of the data: by task, or by task and split."""
+        data: Mapping[str, Mapping[str, Any]] = self.record["data"]
+        return {key: {"task": key} | dict(facts) for key, facts in data.items()}
+
     def progress(self, study: str) -> ledger.StudyState:
         """What the ledger tells of a study; an empty state where it tells nothing."""
         return self.state.studies.get(study) or ledger.StudyState(study)
@@ -141,8 +188,14 @@ def load_run(folder: Path) -> Run:
         tasks=tasks,
         studies=studies,
         state=ledger.fold(events),
-        ended=str(events[-1]["t"]) if events else str(record.get("created", "")),
+        ended=_end(events) or str(record.get("created", "")),
     )
+
+
+def _end(events: Sequence[ledger.Event]) -> str:
+    """When the run's own last event was; what was scored of others' later is none of it."""
+    own = (event["t"] for event in reversed(events) if event["event"] != "outside_scored")
+    return str(next(own, ""))
 
 
 def _record(path: Path) -> dict[str, Any]:
@@ -182,10 +235,15 @@ def _task(id: str, facts: Mapping[str, Any]) -> TaskFacts:
 
 def _study(facts: Mapping[str, Any]) -> StudyFacts:
     entrant = facts["entrant"]
+    fold = Fold(**facts["fold"]) if facts.get("fold") else None
+    number = int(facts.get("search_number", 0))
     return StudyFacts(
         id=facts["id"],
         task=facts["task"],
         label=entrant["label"],
+        search_number=number,
+        fold=fold,
+        part=part_name(fold, number, int(facts["replicates"].get("searches", 1))),
         family=entrant["family"],
         group=entrant.get("group"),
         space=tuple(facts["space"]),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterator, Sequence
 
 from bench.errors import UserError
 from results.load import Run, StudyFacts
 
-Pair = tuple[StudyFacts, StudyFacts]
-"""One of the baseline, one of the candidate, of one task."""
+Studies = tuple[StudyFacts, ...]
+"""An entrant's studies on one task: its splits and searches, one at least."""
+Pair = tuple[Studies, Studies]
+"""An entrant of the baseline, and one of the candidate, on one task."""
 
 
 def choose(first: Run, second: Run, entrants: Sequence[str]) -> list[Pair]:
-    """The pairs of studies to compare, by task, at least one.
+    """The pairs of entrants to compare, by task, at least one.
 
     entrants: none, for every label that both runs have; one, of both; or two, of the baseline and
     of the candidate. Raises UserError where there is nothing to compare.
@@ -28,6 +31,34 @@ def choose(first: Run, second: Run, entrants: Sequence[str]) -> list[Pair]:
             "see the tasks and entrants in their reports"
         )
     return pairs
+
+
+def beside(first: Run, second: Run) -> list[Pair]:
+    """Every entrant of the candidate with one of the baseline, by task: the one of its label, else
+    the one that the baseline's searches found best on validation.
+
+    Raises UserError where the runs have no task in common.
+    """
+    pairs = []
+    for task in second.tasks:
+        mine = {studies[0].label: studies for studies in first.entrants_of(task)}
+        if not mine:
+            continue
+        best = max(mine.values(), key=lambda studies: _found(first, studies))
+        pairs += [(mine.get(each[0].label, best), each) for each in second.entrants_of(task)]
+    if not pairs:
+        raise UserError(f"{first.name} and {second.name} have no task in common")
+    return pairs
+
+
+def _found(run: Run, studies: Studies) -> float:
+    """The mean of the winners' validation scores, of those searches that have a winner."""
+    scores = []
+    for study in studies:
+        progress = run.progress(study.id)
+        if progress.winner is not None and (best := progress.trials[progress.winner].best()):
+            scores.append(best[0])
+    return sum(scores) / len(scores) if scores else -math.inf
 
 
 def _refuse_itself(first: Run, second: Run, entrants: Sequence[str]) -> None:
@@ -73,8 +104,8 @@ def _named(labels: Sequence[tuple[str, str]]) -> str:
 
 
 def _pairs(first: Run, second: Run, task: str, labels: Sequence[tuple[str, str]]) -> Iterator[Pair]:
-    mine = {study.label: study for study in first.of_task(task)}
-    others = {study.label: study for study in second.of_task(task)}
+    mine = {studies[0].label: studies for studies in first.entrants_of(task)}
+    others = {studies[0].label: studies for studies in second.entrants_of(task)}
     for label, other in labels:
         if label in mine and other in others:
             yield mine[label], others[other]
@@ -84,9 +115,10 @@ def left_out(
     first: Run, second: Run, pairs: Sequence[Pair], entrants: Sequence[str]
 ) -> Iterator[str]:
     """What is not compared, though all that both runs have was asked for; and who has not ended."""
-    compared = ({one.id for one, _ in pairs}, {other.id for _, other in pairs})
+    compared = ({one[0].id for one, _ in pairs}, {other[0].id for _, other in pairs})
     for run, ids in zip((first, second), compared, strict=True):
-        for study in () if entrants else run.studies.values():
+        known = [studies[0] for task in run.tasks for studies in run.entrants_of(task)]
+        for study in () if entrants else known:
             if study.id not in ids:
                 yield f"{study.label} on {study.task} is in {run.name} alone: not compared"
     for name in dict.fromkeys(run.name for run in (first, second) if not run.finished):

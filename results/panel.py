@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from bench import metrics
 from bench.errors import UserError
 from bench.ledger import Replicate
 from bench.metrics import units
+from bench.metrics.scores import checked
 from results import stats
 from results.load import Run, StudyFacts, TaskFacts
 from results.predictions import Counts, Outputs, Scores
@@ -22,6 +22,8 @@ BLOCKS = 200
 """Most blocks that patients are dealt into."""
 TOLERANCE = 1e-4
 """By how much a metric computed from the predictions may differ from the recorded one."""
+PORTION = 250_000
+"""Weights of cases at a time for metrics of scores: what the processor's cache holds."""
 
 Measure = Callable[[Floats], Floats]
 """The metric under weights of the blocks: (draws, blocks) to (draws, seeds)."""
@@ -209,26 +211,30 @@ def _by_block(values: Floats, block_of: Ints, blocks: int) -> Floats:
 def _of_scores(
     metric: metrics.Metric, outputs: Sequence[Scores], block_of: Ints, classes: Sequence[str]
 ) -> Measure:
-    """A metric of scores: computed anew for each row of weights."""
-
-    def one(outputs: Scores, chosen: npt.NDArray[np.intp]) -> float:
-        try:
-            found = metrics.evaluate(
-                [metric.id],
-                true=outputs.labels[chosen],
-                scores=outputs.scores[chosen],
-                class_names=classes,
-            )
-        except ValueError:
-            return math.nan
-        return number(found.get(metric.id))
+    """A metric of scores under weights of the cases; NaN for outputs that are no probabilities."""
+    if metric.weighted is None:
+        raise ValueError(f"{metric.id} is one value a class: it cannot be resampled as one")
+    sound = [_probabilities(one, len(classes)) for one in outputs]
+    draws = max(1, PORTION // max(1, len(block_of)))
 
     def measure(weights: Floats) -> Floats:
-        cases = np.arange(len(block_of))
-        rows = [np.repeat(cases, row[block_of].astype(int)) for row in weights]
-        return np.array([[one(each, chosen) for each in outputs] for chosen in rows])
+        found = np.full((len(weights), len(outputs)), math.nan)
+        for begin in range(0, len(weights), draws):
+            rows = slice(begin, begin + draws)
+            of_cases = weights[rows].T[block_of].T
+            for column, one in enumerate(sound):
+                if one is not None:
+                    found[rows, column] = metric.of_weighted(*one, of_cases)
+        return found
 
     return measure
+
+
+def _probabilities(outputs: Scores, classes: int) -> tuple[Ints, Floats] | None:
+    try:
+        return checked("a model's output", outputs.labels, outputs.scores, classes)
+    except ValueError:
+        return None
 
 
 def number(value: float | None) -> float:

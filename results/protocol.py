@@ -11,7 +11,9 @@ from results.load import Run, StudyFacts
 TASK_FIELDS = (
     "kind", "classes", "dataset", "primary", "margin", "metrics", "groups_known", "version",
 )  # fmt: skip
-DATA_FIELDS = ("phantom", "fingerprint", "test_fingerprint", "dropped")
+DATA_FIELDS = (
+    "phantom", "fingerprint", "validation_fingerprint", "test_fingerprint", "dropped", "fold",
+)  # fmt: skip
 SPLIT_FIELDS = ("cases", "groups")
 UNSAID = object()
 """What a record does not hold."""
@@ -57,7 +59,7 @@ def protocol(run: Run, study: StudyFacts) -> dict[str, Any]:
     """The protocol of a study as a flat dict, by dotted names as `run.json` has them."""
     record, task = run.record, study.task
     (planned,) = (facts for facts in record["studies"] if facts["id"] == study.id)
-    data = record["data"].get(task, {})
+    data = run.data.get(study.data, {})
     flat: dict[str, Any] = {
         "phantom": run.phantom,
         "scale": run.suite.get("scale", UNSAID),
@@ -66,7 +68,7 @@ def protocol(run: Run, study: StudyFacts) -> dict[str, Any]:
         **_all("options", run.suite.get("options", {}).get(task, {})),
         **_all("training", run.suite.get("training", {}).get(task, {})),
         **_all("search", _as_now(planned["search"])),
-        **_all("replicates", planned["replicates"]),
+        **_all("replicates", {"searches": 1, "splits": 1} | planned["replicates"]),
     }
     for split, facts in data.get("splits", {}).items():
         flat |= _some(f"data.splits.{split}", facts, SPLIT_FIELDS)

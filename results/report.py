@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from results import figures, sentences, tables
+from results import exploratory, figures, layout, methods, sentences, tables
 from results.compiled import Compiled, TaskTables, compile_run
 from results.files import csv_text, replace_file
 from results.leaderboard import secondary
@@ -14,6 +15,7 @@ from results.load import Run, load_run
 from results.wording import (
     NAME_BEGIN,
     NAME_END,
+    NOTHING,
     count,
     duration,
     interval,
@@ -66,6 +68,7 @@ def _render(compiled: Compiled) -> str:
         duration=duration,
         count=count,
         p_value=p_value,
+        standard_error=_standard_error,
         emphasised=_emphasised,
         css=_css,
     )
@@ -81,12 +84,13 @@ def _render(compiled: Compiled) -> str:
             for number, task in enumerate(compiled.tasks, 1)
         ],
         looks=looks,
-        holes=_records(compiled.by_name["holes"]),
+        primary=_primary(run),
+        holes=layout.records(compiled.by_name["holes"]),
         data=_titled(run, compiled.by_name["data"]),
         duplicates=_titled(run, compiled.by_name["duplicates"]),
-        openings=_records(compiled.by_name["openings"]),
-        provenance=_records(compiled.by_name["provenance"]),
-        protocol=sentences.protocol(run, compiled.analyses),
+        openings=layout.records(compiled.by_name["openings"]),
+        provenance=layout.records(compiled.by_name["provenance"]),
+        protocol=methods.protocol(run, compiled.analyses),
         notes=list(run.record.get("notes", [])),
         plotly=_inline(get_plotlyjs()),
     )
@@ -101,16 +105,32 @@ def _task(run: Run, task: TaskTables, looks: figures.Styles) -> dict[str, Any]:
         "facts": analysis.task,
         "metric": metric,
         "verdict": sentences.verdict(run, analysis),
-        "board": _records(found["leaderboard"]),
+        "board": layout.records(found["leaderboard"]),
         "secondary": others[:SHOWN_METRICS],
         "more_metrics": others[SHOWN_METRICS:],
-        "strata": _strata(found["strata"]),
-        "predictive_values": _predictive_values(found["predictive_values"]),
-        "pairs": _records(found["comparisons"]),
+        "exploratory": _exploratory(run, found),
+        "uncertainty": layout.uncertainty(analysis),
+        "strata": layout.strata(found["strata"]),
+        "predictive_values": layout.predictive_values(found["predictive_values"]),
+        "outside": layout.records(found["outside"]),
+        "pairs": layout.records(found["comparisons"]),
         "fold_pairs": len(found["comparisons"]) > SHOWN_PAIRS,
-        "seeds": _records(found["seeds"]),
-        "winners": _winners(found["winners"]),
+        "seeds": layout.records(found["seeds"]),
+        "several_splits": found["seeds"]["split_number"].nunique() > 1,
+        "several_searches": found["seeds"]["search"].nunique() > 1,
+        "winners": layout.winners(found["winners"]),
         "figures": {name: _json(figure) for name, figure in _figures(found, metric, looks).items()},
+    }
+
+
+def _exploratory(run: Run, found: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """The tables of what is beside the primary analysis."""
+    summaries, effects = found["exploratory_summaries"], found["exploratory_effects"]
+    return {
+        "unit": exploratory.unit(run),
+        "summaries": layout.records(summaries) if summaries["units"].any() else [],
+        "effects": layout.records(effects),
+        "fold_effects": len(effects) > SHOWN_PAIRS,
     }
 
 
@@ -128,6 +148,9 @@ def _figures(
         drawn["curves"] = figures.score_against_seconds(found["curves"], metric=metric, looks=looks)
     if (found["search"]["kind"] == "best").any():
         drawn["search"] = figures.search(found["search"], metric=metric, looks=looks)
+    best = found["exploratory_expected_best"]
+    if best[best["by"] == "epochs"]["validation"].notna().any():
+        drawn["expected_best"] = figures.expected_best(best, metric=metric, looks=looks)
     return drawn
 
 
@@ -137,6 +160,11 @@ def _emphasised(text: str) -> Any:
 
     safe = str(escape(text))
     return Markup(safe.replace(NAME_BEGIN, "<strong>").replace(NAME_END, "</strong>"))
+
+
+def _standard_error(value: float) -> str:
+    """Four decimals: three would leave one digit of most."""
+    return f"{value:.4f}" if math.isfinite(value) else NOTHING
 
 
 def _css(text: str) -> str:
@@ -161,76 +189,16 @@ def _inline(script: str) -> Any:
     return Markup(script)
 
 
-def _winners(winners: pd.DataFrame) -> dict[str, Any]:
-    """A row a parameter, a column an entrant: (value, pinned) or None where it has no effect.
-    Parameters that nobody touched are left out."""
-    touched = set(winners["parameter"][~winners["held"].astype(bool)])
-    entrants = list(dict.fromkeys(winners["entrant"]))
-    cells = {
-        (row["parameter"], row["entrant"]): (_value(row["value"]), row["pinned"])
-        for row in winners.to_dict("records")
-    }
-    return {
-        "entrants": entrants,
-        "rows": [
-            (name, [cells.get((name, entrant)) for entrant in entrants])
-            for name in dict.fromkeys(winners["parameter"])
-            if name in touched
-        ],
-    }
-
-
-def _strata(strata: pd.DataFrame) -> list[dict[str, Any]]:
-    """A table a fact: a row an entrant, a column a value of the fact."""
-    found = []
-    for fact in dict.fromkeys(strata["fact"]):
-        rows = strata[strata["fact"] == fact]
-        cells = {(row["entrant"], row["value"]): row for row in rows.to_dict("records")}
-        values = sorted(set(rows["value"]))
-        cases = {value: next(c for (_, v), c in cells.items() if v == value) for value in values}
-        found.append(
-            {
-                "title": str(fact).replace("_", " "),
-                "values": [(_value(value), cases[value]) for value in values],
-                "rows": [
-                    (entrant, [cells.get((entrant, value)) for value in values])
-                    for entrant in dict.fromkeys(rows["entrant"])
-                ],
-            }
-        )
-    return found
-
-
-def _predictive_values(table: pd.DataFrame) -> dict[str, Any]:
-    """A row an entrant, a column a prevalence."""
-    cells = {(row["entrant"], row["prevalence"]): row for row in table.to_dict("records")}
-    prevalences = list(dict.fromkeys(table["prevalence"]))
-    return {
-        "prevalences": [f"{100 * prevalence:g} %" for prevalence in prevalences],
-        "rows": [
-            (entrant, [cells[entrant, prevalence] for prevalence in prevalences])
-            for entrant in dict.fromkeys(table["entrant"])
-        ],
-    }
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return str(value)
+def _primary(run: Run) -> str:
+    """The suite's primary analysis, in words."""
+    analysis = str(run.suite.get("primary", "mean_difference"))
+    return {"mean_difference": "difference of means"}.get(analysis, analysis)
 
 
 def _titled(run: Run, table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows, with the tasks' titles."""
     titles = {id: task.title for id, task in run.tasks.items()}
-    return [{**row, "title": titles.get(row["task"], row["task"])} for row in _records(table)]
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = table.to_dict("records")  # type: ignore[assignment]
-    return rows
+    return [{**row, "title": titles.get(row["task"], row["task"])} for row in layout.records(table)]
 
 
 def _moment(text: str) -> str:

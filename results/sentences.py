@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from results.analysis import Comparison, Entry, TaskAnalysis
 from results.load import Run
-from results.stats import MIN_SEEDS
 from results.stats.estimates import SURE_SEEDS
 from results.tables import metric_title
-from results.wording import interval, name, p_value, plain, score
+from results.wording import interval, listed, name, p_value, plain, score
 
 PHANTOM = (
     "Computed on generated data (a phantom), not on real data: these numbers show that the "
@@ -74,11 +73,11 @@ def _one_first(
 def _several_first(
     analysis: TaskAnalysis, first: Sequence[Entry], tiered: Sequence[Entry]
 ) -> tuple[str, list[str]]:
-    names = _and([name(entry.study.label) for entry in first])
+    names = listed([name(entry.study.label) for entry in first])
     everyone = "all " if len(first) == len(tiered) > 2 else ""
     headline = (
         f"{names} {everyone}share the first tier and cannot be told apart: "
-        f"{_and([_score(analysis, e, named=e is first[0]) for e in first], respectively=True)}."
+        f"{listed([_score(analysis, e, named=e is first[0]) for e in first], respectively=True)}."
     )
     details = []
     pair = analysis.between(first[0].study, first[1].study)
@@ -97,8 +96,9 @@ def _alone(analysis: TaskAnalysis, entry: Entry) -> tuple[str, list[str]]:
 
 def _without_tiers(run: Run, analysis: TaskAnalysis) -> tuple[str, list[str]]:
     entries = analysis.entries
-    if entries and all(run.progress(e.study.id).state == "failed" for e in entries):
-        every = "Its only study" if len(entries) == 1 else f"All {len(entries)} studies"
+    studies = [study for entry in entries for study in entry.studies]
+    if studies and all(run.progress(study.id).state == "failed" for study in studies):
+        every = "Its only study" if len(studies) == 1 else f"All {len(studies)} studies"
         return f"{every} failed: there is no result.", []
     if run.sealed:
         return "The test split is sealed: there is no result yet.", [_SEALED]
@@ -119,21 +119,20 @@ def _left_out(analysis: TaskAnalysis, tiered: Sequence[Entry]) -> list[str]:
     without = [name(e.study.label) for e in analysis.entries if e.tier is None]
     if not tiered or not without:
         return []
-    return [f"Not ranked: {_and(without)}; the reasons are listed under what is missing."]
+    return [f"Not ranked: {listed(without)}; the reasons are listed under what is missing."]
 
 
 def _reservations(run: Run, analysis: TaskAnalysis) -> list[str]:
     said = []
     searched = any(run.progress(e.study.id).trials for e in analysis.entries)
     if searched and any(len(entry.scores) for entry in analysis.entries):
-        said.append(
-            "Each entrant was searched once: this speaks of the configurations that were found, "
-            "not of the models as such."
-        )
+        said.append(_about(run))
     if 0 < analysis.patients < 10:
         unit = "patients" if analysis.task.groups_known else "cases"
-        said.append(f"The test set holds only {analysis.patients} {unit}.")
-    if any(len(e.scores) < SURE_SEEDS and math.isfinite(e.estimate.low) for e in analysis.entries):
+        which = "The test sets hold" if run.splits > 1 else "The test set holds"
+        said.append(f"{which} only {analysis.patients} {unit}.")
+    bounded = [entry for entry in analysis.entries if math.isfinite(entry.estimate.low)]
+    if run.unit == "seeds" and any(len(entry.scores) < SURE_SEEDS for entry in bounded):
         said.append(
             f"An interval from fewer than {SURE_SEEDS} seeds is too narrow where trainings of one "
             "configuration end in two distinct ways: so few seeds often show only one of them."
@@ -141,6 +140,27 @@ def _reservations(run: Run, analysis: TaskAnalysis) -> list[str]:
     if not run.finished:
         said.append("The run is not finished: this may change.")
     return said
+
+
+def _about(run: Run) -> str:
+    """What a result is a result about."""
+    if run.splits > 1:
+        again = f", {run.searches} times" if run.searches > 1 else ""
+        return (
+            f"Each of {run.splits} splits of the patients was searched by itself{again}: this "
+            "speaks of the models as tuned with this effort on such data. Training sets of a "
+            "k-fold overlap, so that no estimate of its variance is unbiased; the interval is "
+            "widened for it."
+        )
+    if run.searches > 1:
+        return (
+            f"Each entrant was searched {run.searches} times, independently: this speaks of the "
+            "models as tuned with this effort, on this split."
+        )
+    return (
+        "Each entrant was searched once: this speaks of the configurations that were found, "
+        "not of the models as such."
+    )
 
 
 def _lead(analysis: TaskAnalysis, ahead: Entry, pair: Comparison) -> str:
@@ -166,7 +186,7 @@ def _lead(analysis: TaskAnalysis, ahead: Entry, pair: Comparison) -> str:
 def _score(analysis: TaskAnalysis, entry: Entry, *, named: bool = True) -> str:
     """`macro-F1 0.912 (95 % interval 0.880 to 0.944, 5 seeds)`."""
     metric = f"{metric_title(analysis.task, analysis.task.primary)} " if named else ""
-    seeds = f"{len(entry.scores)} seeds"
+    seeds = _repeated(entry)
     estimate = entry.estimate
     if not math.isfinite(estimate.low):
         return f"{metric}{score(estimate.value)} ({seeds}, no interval)"
@@ -175,134 +195,17 @@ def _score(analysis: TaskAnalysis, entry: Entry, *, named: bool = True) -> str:
     return f"{metric}{score(estimate.value)} ({label}{ends}, {seeds})"
 
 
-def protocol(run: Run, analyses: Sequence[TaskAnalysis]) -> list[str]:
-    """How this run was made, in words that a methods section could use."""
-    replicates = run.suite["replicates"]
-    said = [
-        _effort(run, analyses),
-        "Searches saw the training and validation splits only. The best validation score chose "
-        f"one configuration per entrant; it was retrained under {replicates['seeds']} fresh "
-        f"seeds, {_REFIT.get(replicates['refit'], replicates['refit'])}. {_opening(run)}",
-    ]
-    splits = sorted({_unit(analysis) for analysis in analyses})
-    said.append(" ".join(splits))
-    said += filter(None, (_options(run, analysis) for analysis in analyses))
-    said.append(
-        f"Fewer than {MIN_SEEDS} seeds get no interval and no tier. "
-        + (
-            "Intervals for ten seeds or more are from a hierarchical bootstrap: patients are "
-            "resampled jointly for all entrants, seeds independently for each; percentiles are "
-            "widened for the few of either (expanded percentile interval, Hesterberg 2015). "
-            if any(analysis.bootstrapped for analysis in analyses)
-            else ""
-        )
-        + "Intervals for three to nine seeds are t intervals whose variance is the sum of two "
-        "components: between seeds, and between patients (delete-one jackknife), with "
-        "Welch-Satterthwaite degrees of freedom. All pairs of entrants are compared on the same "
-        "patients; p values are adjusted after Holm within the task. An entrant's tier is one "
-        "plus the number of entrants significantly better than it, at 5 %."
-    )
-    said.append(
-        "Charged seconds are training time. Validation, checkpoints and set-up are recorded as "
-        "free seconds and not compared. Gap is the validation score minus the test score, turned "
-        "so that a positive gap means: worse on test."
-    )
-    return said
-
-
-def _opening(run: Run) -> str:
-    """When the replicates open the test split."""
-    if run.sealed:
-        return (
-            "The run is sealed: these replicates were scored on validation only, and no test split "
-            "was opened."
-        )
-    if run.state.unsealing is not None:
-        return (
-            "These replicates were scored on validation only at first; on "
-            f"{run.state.unsealing['t'][:10]} the run was unsealed, and each of them that had "
-            "finished opened the test split once."
-        )
-    return "Each of these replicates opens the test split once, at its end."
-
-
-def _options(run: Run, analysis: TaskAnalysis) -> str:
-    """How a task's data were prepared, and its training set composed."""
-    task = analysis.task
-    options = run.suite.get("options", {}).get(task.id, {})
-    training = run.suite.get("training", {}).get(task.id, {})
-    said = [f"{task.title}, data: {_values(options)}."] if options else []
-    said += [f"{task.title}, training set: {_values(training)}."] if training else []
-    return " ".join(said)
-
-
-def _values(options: dict[str, object]) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in options.items())
-
-
-def _effort(run: Run, analyses: Sequence[TaskAnalysis]) -> str:
-    """What every search was given: for all tasks alike, or for each task."""
-    suite = run.suite
-    special: dict[str, dict[str, object]] = suite.get("searches", {})
-    titles = {analysis.task.id: analysis.task.title for analysis in analyses}
-    shared = [title for task, title in titles.items() if task not in special]
-    said = []
-    if shared:
-        where = "" if len(shared) == len(titles) else f"{_and(shared)}: "
-        said.append(_one_effort(suite["search"], where))
-    said += [
-        _one_effort(search, f"{titles[task]}: ")
-        for task, search in special.items()
-        if task in titles
-    ]
-    return " ".join(said)
-
-
-def _one_effort(search: dict[str, object], where: str) -> str:
-    cap = f", with {search['max_trials']} trials at most" if search.get("max_trials") else ""
-    sampler = str(search["sampler"])
-    return (
-        f"{where}Every entrant was given one search per task of the same effort: "
-        f"{search['effort_epochs']} epochs over all its trials, stopped and failed ones "
-        f"included{cap}. {_SAMPLERS.get(sampler, sampler)} proposed the configurations; "
-        f"{_scheduler(search)}."
-    )
-
-
-_SAMPLERS = {"tpe": "A tree-structured Parzen estimator (TPE)", "random": "Random search"}
-_REFIT = {
-    "train": "on the training split, with the epoch selected on validation",
-    "train+validation": "on training and validation data together, for the number of epochs at "
-    "which the winner was best",
-}
-
-
-def _scheduler(search: dict[str, object]) -> str:
-    if search["scheduler"] == "none":
-        return "no trial was stopped early in favour of another"
-    return (
-        f"ASHA stopped trials early (from epoch {search['grace_epochs']}, the best one in "
-        f"{search['reduction_factor']} going on, {search['max_epochs']} epochs at most)"
-    )
-
-
-def _unit(analysis: TaskAnalysis) -> str:
-    if analysis.task.groups_known:
-        return f"{analysis.task.title}: no patient (group) is on two sides of a split."
-    return (
-        f"{analysis.task.title}: group unknown. The data set does not say which cases belong "
-        "together, so each case counts as a patient of its own, and intervals may be too narrow."
-    )
+def _repeated(entry: Entry) -> str:
+    """`5 seeds`; `3 searches of 5 seeds`; `5 splits of 3 seeds`."""
+    splits = len({study.fold for study in entry.studies})
+    searches = len({study.search_number for study in entry.studies})
+    parts = [f"{splits} splits"] if splits > 1 else []
+    parts += [f"{searches} searches"] if searches > 1 else []
+    seeds = len(entry.scores) if not parts else entry.study.seeds
+    return " of ".join([*parts, f"{seeds} seed{'s' if seeds != 1 else ''}"])
 
 
 def _p(p: float) -> str:
     """`p = 0.012`, `p < 0.001`: adjusted ones are what a reader gets to see."""
     text = p_value(p)
     return f"p {text}" if text.startswith("<") else f"p = {text}"
-
-
-def _and(parts: Sequence[str], *, respectively: bool = False) -> str:
-    joint = "; " if respectively else ", "
-    if len(parts) < 2 or respectively:
-        return joint.join(parts)
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench import ledger, metrics
 from bench.folders import openings_register
-from results.analysis import TaskAnalysis
-from results.load import Run, TaskFacts
+from bench.spec import Fold
+from results.analysis import Entry, TaskAnalysis
+from results.load import Run, StudyFacts, TaskFacts
+from results.stats import Estimate
 from results.wording import count
 
 if TYPE_CHECKING:
@@ -33,11 +35,12 @@ def seeds(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
     """One row a replicate: its seed, state, primary metric on both splits, cost."""
     rows = []
     for entry in analysis.entries:
-        for number, replicate in sorted(run.progress(entry.study.id).replicates.items()):
+        for study, number, replicate in replicates_of(run, entry):
             rows.append(
                 {
                     "task": analysis.task.id,
-                    "entrant": entry.study.label,
+                    "entrant": study.label,
+                    **part_of(study),
                     "replicate": number,
                     "seed": replicate.seed,
                     "state": replicate.state,
@@ -53,11 +56,24 @@ def seeds(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
             )
     return frame(
         rows,
-        "task entrant replicate seed state metric test validation epochs selected_epoch"
-        " charged_seconds free_seconds retries",
+        "task entrant split_number search replicate seed state metric test validation epochs"
+        " selected_epoch charged_seconds free_seconds retries",
         whole=("selected_epoch",),
         real=("test", "validation"),
     )
+
+
+def replicates_of(run: Run, entry: Entry) -> Iterator[tuple[StudyFacts, int, ledger.Replicate]]:
+    """All replicates of an entrant, with their studies and numbers."""
+    for study in entry.studies:
+        for number, replicate in sorted(run.progress(study.id).replicates.items()):
+            yield study, number, replicate
+
+
+def part_of(study: StudyFacts) -> dict[str, int]:
+    """Which of an entrant's studies it is, counted from 1."""
+    number = 0 if study.fold is None else study.fold.number
+    return {"split_number": number + 1, "search": study.search_number + 1}
 
 
 def comparisons(analysis: TaskAnalysis) -> pd.DataFrame:
@@ -78,22 +94,32 @@ def comparisons(analysis: TaskAnalysis) -> pd.DataFrame:
                 "p": difference.p,
                 "p_holm": pair.p_holm,
                 "better": winner.label if winner else "",
-                "seed_variance": difference.seed_variance,
-                "patient_variance": difference.patient_variance,
+                **variances(difference),
                 "method": difference.method,
             }
         )
     return frame(
         rows,
         "task first second metric difference low high p p_holm better seed_variance"
-        " patient_variance method",
+        " search_variance split_variance patient_variance method",
     )
+
+
+def variances(estimate: Estimate) -> dict[str, float]:
+    """The parts of an estimate's variance, as columns."""
+    return {
+        "seed_variance": estimate.seed_variance,
+        "search_variance": estimate.search_variance,
+        "split_variance": estimate.split_variance,
+        "patient_variance": estimate.patient_variance,
+    }
 
 
 def data(run: Run) -> pd.DataFrame:
     """One row a task and split: cases, the volumes that they come from, groups, class counts."""
     rows = []
-    for id, facts in run.record["data"].items():
+    for facts in run.data.values():
+        id = facts["task"]
         for split, counts in facts["splits"].items():
             known = run.tasks[id].groups_known if id in run.tasks else False
             rows.append(
@@ -101,6 +127,7 @@ def data(run: Run) -> pd.DataFrame:
                     "task": id,
                     "dataset": facts["dataset"],
                     "phantom": bool(facts["phantom"]),
+                    "part": _fold(facts),
                     "split": split,
                     "cases": counts["cases"],
                     "volumes": counts.get("volumes"),
@@ -113,7 +140,7 @@ def data(run: Run) -> pd.DataFrame:
             )
     return frame(
         rows,
-        "task dataset phantom split cases volumes groups groups_known class_counts fingerprint"
+        "task dataset phantom part split cases volumes groups groups_known class_counts fingerprint"
         " test_fingerprint",
         whole=("volumes", "groups"),
     )
@@ -136,14 +163,15 @@ def duplicates(run: Run) -> pd.DataFrame:
     the task left out for having one.
     """
     rows = []
-    for id, facts in run.record["data"].items():
+    for facts in run.data.values():
         for pair, found in (facts.get("duplicates") or {}).items():
             first, _, second = pair.partition("_")
             examples = [" = ".join(map(str, ids)) for ids in found["examples"]]
             rows.append(
                 {
-                    "task": id,
+                    "task": facts["task"],
                     "dataset": facts["dataset"],
+                    "part": _fold(facts),
                     "first": first,
                     "second": second,
                     "cases": found["count"],
@@ -151,28 +179,34 @@ def duplicates(run: Run) -> pd.DataFrame:
                     "examples": "; ".join(examples),
                 }
             )
-    return frame(rows, "task dataset first second cases dropped examples")
+    return frame(rows, "task dataset part first second cases dropped examples")
 
 
 def openings(run: Run) -> pd.DataFrame:
     """One row a task: how often its test set was opened, by how many runs of this user."""
     rows = []
-    for id, facts in run.record["data"].items():
+    for facts in run.data.values():
         fingerprint = facts["test_fingerprint"]
         here = [event for event in run.state.unsealed if event["fingerprint"] == fingerprint]
         noted = list(ledger.openings(openings_register(), fingerprint=fingerprint))
         elsewhere = [event for event in noted if event.get("run") != run.name]
         rows.append(
             {
-                "task": id,
+                "task": facts["task"],
                 "dataset": facts["dataset"],
+                "part": _fold(facts),
                 "test_fingerprint": fingerprint,
                 "openings_here": len(here),
                 "openings": len(here) + len(elsewhere),
                 "runs": bool(here) + len({str(event.get("run")) for event in elsewhere}),
             }
         )
-    return frame(rows, "task dataset test_fingerprint openings_here openings runs")
+    return frame(rows, "task dataset part test_fingerprint openings_here openings runs")
+
+
+def _fold(facts: Mapping[str, Any]) -> str:
+    """`split 2 of 5`; empty for a task's own split."""
+    return str(Fold(**facts["fold"])) if facts.get("fold") else ""
 
 
 def provenance(run: Run) -> pd.DataFrame:

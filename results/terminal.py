@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from results import figures, sentences
+from results import figures, outside, sentences
 from results.analysis import TaskAnalysis, analyse
 from results.holes import holes
 from results.load import Run
 from results.tables import metric_title
-from results.wording import NOTHING, interval, score
+from results.wording import NOTHING, interval, score, spread
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,6 +28,8 @@ def print_leaderboard(console: Console, run: Run) -> None:
     for analysis in analyses:
         console.print()
         console.print(_table(run, analysis))
+        for line in _elsewhere(run, analysis):
+            console.print(Text(line))
         console.print(Text(sentences.verdict(run, analysis).text))
     missing = holes(run, analyses).to_dict("records")
     if missing:
@@ -37,6 +39,21 @@ def print_leaderboard(console: Console, run: Run) -> None:
         console.print(Text(f"  {hole['entrant']}: {hole['what']}: {hole['why']}"))
     if len(missing) > SHOWN_HOLES:
         console.print(Text(f"  and {len(missing) - SHOWN_HOLES} more, in the report"))
+
+
+def _elsewhere(run: Run, analysis: TaskAnalysis) -> list[str]:
+    """A line for each model that was made elsewhere, marked."""
+    lines = []
+    for row in outside.rows(run, analysis).to_dict("records"):
+        parts = [
+            f"{spread(row['mean'], row['std'])} ({interval(row['low'], row['high'])})",
+            f"each training {row['scores']}",
+            f"place {row['place']}" if isinstance(row["place"], int) else "no place",
+            row["note"],
+        ]
+        said = "; ".join(part for part in parts if part)
+        lines.append(f"Made elsewhere: {row['entrant']}, on {row['on']}: {said}")
+    return lines
 
 
 _COLUMNS = {

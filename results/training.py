@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench import ledger
 from bench.ledger import Replicate, StudyState, Trial
 from results.analysis import TaskAnalysis, orient
-from results.load import Run
-from results.tables import frame
+from results.load import Run, StudyFacts
+from results.tables import frame, part_of, replicates_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,9 +25,8 @@ def curves(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     sign = orient(analysis.task.primary)
     for entry in analysis.entries:
-        replicates = run.progress(entry.study.id).replicates
-        lines = [(n, _curve(replicates[n], sign)) for n in sorted(replicates)]
-        lines = [(number, line) for number, line in lines if line]
+        trained = enumerate(one for _, _, one in replicates_of(run, entry))
+        lines = [(number, line) for number, one in trained if (line := _curve(one, sign))]
         if len(lines) > 1:
             lines.append((-1, _mean_curve([line for _, line in lines])))
         for number, line in lines:
@@ -77,12 +76,13 @@ def trajectory(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     sign = orient(analysis.task.primary)
-    for entry in analysis.entries:
-        for kind, trial, effort, score in _search(run.progress(entry.study.id)):
+    for study in _studies(analysis):
+        for kind, trial, effort, score in _search(run.progress(study.id)):
             rows.append(
                 {
                     "task": analysis.task.id,
-                    "entrant": entry.study.label,
+                    "entrant": study.label,
+                    **part_of(study),
                     "kind": kind,
                     "trial": trial,
                     "effort_epochs": effort,
@@ -91,8 +91,16 @@ def trajectory(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
                 }
             )
     return frame(
-        rows, "task entrant kind trial effort_epochs metric validation", real=("validation",)
+        rows,
+        "task entrant split_number search kind trial effort_epochs metric validation",
+        real=("validation",),
     )
+
+
+def _studies(analysis: TaskAnalysis) -> Iterator[StudyFacts]:
+    """All studies of a task, each entrant's together."""
+    for entry in analysis.entries:
+        yield from entry.studies
 
 
 def _search(progress: StudyState) -> Iterable[tuple[str, int, int, float | None]]:
@@ -126,36 +134,42 @@ def winners(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
     """The configuration that each search chose: one row a parameter. `pinned`: the search did not
     vary it; `held`: nor did anybody set it, it has its default."""
     rows = []
-    for entry in analysis.entries:
-        progress = run.progress(entry.study.id)
+    for study in _studies(analysis):
+        progress = run.progress(study.id)
         if progress.winner is None or progress.winner not in progress.trials:
             continue
-        trial, held = progress.trials[progress.winner], entry.study.held
+        trial, held = progress.trials[progress.winner], study.held
         for name, value in trial.config.items():
             rows.append(
                 {
                     "task": analysis.task.id,
-                    "entrant": entry.study.label,
+                    "entrant": study.label,
+                    **part_of(study),
                     "trial": trial.number,
                     "parameter": name,
                     "value": value,
-                    "pinned": name in entry.study.pinned,
+                    "pinned": name in study.pinned,
                     "held": name in held and held[name] == value,
                 }
             )
-    return frame(rows, "task entrant trial parameter value pinned held", plain=("value",))
+    return frame(
+        rows,
+        "task entrant split_number search trial parameter value pinned held",
+        plain=("value",),
+    )
 
 
 def trials(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
     """One row a search trial."""
     rows = []
-    for entry in analysis.entries:
-        for number, trial in sorted(run.progress(entry.study.id).trials.items()):
+    for study in _studies(analysis):
+        for number, trial in sorted(run.progress(study.id).trials.items()):
             best = trial.best()
             rows.append(
                 {
                     "task": analysis.task.id,
-                    "entrant": entry.study.label,
+                    "entrant": study.label,
+                    **part_of(study),
                     "trial": number,
                     "seed": trial.seed,
                     "state": trial.state,
@@ -169,7 +183,8 @@ def trials(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
             )
     return frame(
         rows,
-        "task entrant trial seed state reason epochs charged_seconds validation retries config",
+        "task entrant split_number search trial seed state reason epochs charged_seconds"
+        " validation retries config",
         real=("validation",),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 NOTHING = "–"
@@ -63,6 +64,14 @@ def duration(seconds: Any) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def listed(parts: Sequence[str], *, respectively: bool = False) -> str:
+    """`a, b and c`; where each belongs to one of another list, `a; b; c`."""
+    joint = "; " if respectively else ", "
+    if len(parts) < 2 or respectively:
+        return joint.join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def p_value(p: Any) -> str:

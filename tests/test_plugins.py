@@ -213,7 +213,7 @@ def run(tmp_path):
         folder,
         suite=suite,
         studies=[],
-        data=dict.fromkeys(suite.tasks, entry),
+        data={task: entry | {"task": task, "fold": None} for task in suite.tasks},
         provenance={},
         weights={"study": [{"name": "imagenet", "sha256": "0f", "bytes": 3}]},
     )

@@ -10,7 +10,9 @@ test sets, by a delete-one-block jackknife over patients (blocks are patients, o
 them where there are many). Both terms hold the interaction of seeds and patients, divided by n:
 the sum errs to the safe side. Degrees of freedom: Welch 1947, Satterthwaite 1946. From ten seeds
 on, a bootstrap draws patients jointly for all entrants and seeds independently for each; it draws
-one fewer than there are, so that its variance is unbiased (McCarthy & Snowden 1985).
+one fewer than there are, so that its variance is unbiased (McCarthy & Snowden 1985). Where there
+are several searches of an entrant, or several splits, these are the units instead of the seeds
+(`nested`).
 
 Scores are in the metric's own unit; NaN is an undefined metric, and makes undefined what needs it.
 """
@@ -30,6 +32,7 @@ from results.stats.estimates import (
     t_estimate,
 )
 from results.stats.many import holm, tiers, wilson
+from results.stats.nested import Table, nested_difference, nested_estimate, unit_means
 from results.stats.planning import SeedsNeeded, seeds_needed
 from results.stats.reference import (
     Outcome,
@@ -85,6 +88,8 @@ __all__ = [
     "MIN_SEEDS",
     "MIN_TRIALS",
     "mood_median",
+    "nested_difference",
+    "nested_estimate",
     "Outcome",
     "patient_draws",
     "performance_profile",
@@ -98,7 +103,9 @@ __all__ = [
     "summary",
     "t_difference",
     "t_estimate",
+    "Table",
     "tiers",
+    "unit_means",
     "welch_if_normal",
     "wilcoxon",
     "wilson",

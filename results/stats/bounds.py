@@ -23,8 +23,7 @@ def bounds(estimate: Estimate, *, alpha: float) -> tuple[float, float]:
     assert 0 < alpha <= 0.5, "each bound is on its own side of the value"
     assert estimate.method != "bootstrap", "a bootstrap's bounds are its draws'"
     if estimate.method == "t":
-        error = math.sqrt(estimate.seed_variance + estimate.patient_variance)
-        reach = float(stats.t.isf(alpha, estimate.degrees)) * error
+        reach = float(stats.t.isf(alpha, estimate.degrees)) * math.sqrt(estimate.variance)
         return estimate.value - reach, estimate.value + reach
     if not estimate.testable:
         return math.nan, math.nan

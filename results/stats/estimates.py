@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,9 +13,9 @@ from results.stats.arrays import Floats
 from results.stats.resampling import jackknife_variance
 
 MIN_SEEDS = 3
-"""For an interval, a comparison or a tier."""
+"""For an interval, a comparison or a tier; as many searches or splits, where they are the units."""
 BOOTSTRAP_SEEDS = 10
-"""From here on the hierarchical bootstrap."""
+"""From here on the hierarchical bootstrap; of searches, where they are the units."""
 SURE_SEEDS = 5
 """With fewer, intervals miss trainings that end in two ways (tests/results/test_coverage.py)."""
 MAX_UNDEFINED = 0.05
@@ -23,7 +24,7 @@ MAX_UNDEFINED = 0.05
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """A mean over seeds, or the difference of two, with its uncertainty."""
+    """A mean over seeds (searches, splits), or the difference of two, with its uncertainty."""
 
     value: float
     low: float = math.nan
@@ -35,6 +36,13 @@ class Estimate:
     """Of the value, by seeds: s^2 / n, of both entrants for a difference."""
     patient_variance: float = math.nan
     """Of the value, by patients."""
+    search_variance: float = math.nan
+    """Of the value, by what searches differ beyond their seeds; NaN where there is one search."""
+    split_variance: float = math.nan
+    """Of the value, by what splits differ beyond all that; NaN where there is one split."""
+    variance: float = math.nan
+    """Of the value, in all: its standard error squared. With several searches or splits the parts
+    are estimates each for itself, and need not add up to it."""
     degrees: float = math.nan
     """Degrees of freedom of the t method, or that a bootstrap's interval was widened for."""
     blocks: int = 0
@@ -55,9 +63,9 @@ def t_estimate(scores: Floats, left_out: Floats, *, confidence: float = 0.95) ->
     scores: (seeds,) on the whole test set. left_out: (blocks,), the seeds' mean without each
     block.
     """
-    if why := _no_mean(scores):
+    if why := no_mean(scores):
         return Estimate(value=float(np.mean(scores)) if len(scores) else math.nan, why=why)
-    return _t(float(scores.mean()), [scores], left_out, confidence)
+    return welch(float(scores.mean()), [scores], left_out, confidence=confidence)
 
 
 def t_difference(
@@ -68,23 +76,36 @@ def t_difference(
     first, second: (seeds,) each, independent. left_out: (blocks,), the difference of the seeds'
     means without each block: patients are the same for both.
     """
-    if why := _no_mean(first) or _no_mean(second):
+    if why := no_mean(first) or no_mean(second):
         both = len(first) and len(second)
         value = float(first.mean() - second.mean()) if both else math.nan
         return Estimate(value=value, why=why)
-    return _t(float(first.mean() - second.mean()), [first, second], left_out, confidence)
+    value = float(first.mean() - second.mean())
+    return welch(value, [first, second], left_out, confidence=confidence)
 
 
-def _no_mean(scores: Floats) -> str:
-    """Why these scores bear no interval; empty where they do."""
+def no_mean(scores: Floats, *, unit: str = "seeds") -> str:
+    """Why these scores, one a unit, bear no interval; empty where they do."""
     if len(scores) < MIN_SEEDS:
-        return f"{len(scores)} of at least {MIN_SEEDS} seeds"
+        return f"{len(scores)} of at least {MIN_SEEDS} {unit}"
     if undefined := int(np.sum(~np.isfinite(scores))):
-        return f"the metric is undefined for {undefined} of {len(scores)} seeds"
+        return f"the metric is undefined for {undefined} of {len(scores)} {unit}"
     return ""
 
 
-def _t(value: float, samples: list[Floats], left_out: Floats, confidence: float) -> Estimate:
+def welch(
+    value: float,
+    samples: Sequence[Floats],
+    left_out: Floats,
+    *,
+    confidence: float,
+    unit: str = "seeds",
+) -> Estimate:
+    """The t interval of a value whose variance is the units' and the patients'.
+
+    samples: of each entrant, (units,), independent and all defined. left_out: (blocks,), of the
+    value. The units' part of the variance is given as `seed_variance`.
+    """
     from scipy import special
 
     parts = [(float(s.var(ddof=1)) / len(s), len(s) - 1) for s in samples]
@@ -94,14 +115,15 @@ def _t(value: float, samples: list[Floats], left_out: Floats, confidence: float)
         return Estimate(value=value, seed_variance=by_seed, why=_no_patients(left_out))
     parts.append((by_patient, len(left_out) - 1))
     square = by_seed + by_patient
-    if _is_rounding(square, value):
+    if is_rounding(square, value):
         return Estimate(
             value=value,
-            p=_constant_p(value, len(left_out)),
+            p=constant_p(value, len(left_out)),
             seed_variance=0.0,
             patient_variance=0.0,
+            variance=0.0,
             blocks=len(left_out),
-            why="neither seeds nor patients vary: nothing to estimate an interval from",
+            why=f"neither {unit} nor patients vary: nothing to estimate an interval from",
         )
     degrees = square**2 / sum(variance**2 / freedom for variance, freedom in parts)
     error = math.sqrt(square)
@@ -113,13 +135,14 @@ def _t(value: float, samples: list[Floats], left_out: Floats, confidence: float)
         p=float(2 * special.stdtr(degrees, -abs(value) / error)),
         seed_variance=by_seed,
         patient_variance=by_patient,
+        variance=square,
         degrees=degrees,
         blocks=len(left_out),
         method="t",
     )
 
 
-def _is_rounding(square: float, value: float) -> bool:
+def is_rounding(square: float, value: float) -> bool:
     """Whether a variance is zero but for the rounding of the arithmetic."""
     return square <= (1e-12 * max(1.0, abs(value))) ** 2
 
@@ -130,8 +153,8 @@ def _no_patients(left_out: Floats) -> str:
     return "the metric is undefined when a patient is left out"
 
 
-def _constant_p(value: float, blocks: int) -> float:
-    """Two-sided p of a value that neither seeds nor patients change.
+def constant_p(value: float, blocks: int) -> float:
+    """Two-sided p of a value that neither units nor patients change.
 
     A sign test over patients: each of them says the same, by chance with 2 * 0.5 ** blocks.
     """
@@ -145,6 +168,7 @@ def bootstrap_estimate(
     blocks: int,
     seed_variance: float,
     patient_variance: float,
+    search_variance: float = math.nan,
     degrees: float = math.inf,
     confidence: float = 0.95,
 ) -> Estimate:
@@ -161,6 +185,8 @@ def bootstrap_estimate(
         value=value,
         seed_variance=seed_variance,
         patient_variance=patient_variance,
+        search_variance=search_variance,
+        variance=float(finite.var()) if len(finite) else math.nan,
         degrees=degrees,
         blocks=blocks,
     )
@@ -169,9 +195,9 @@ def bootstrap_estimate(
     if not len(draws) or len(finite) < (1 - MAX_UNDEFINED) * len(draws):
         why = "the metric is undefined for too many resamples of the patients"
         return replace(bare, why=why)
-    if _is_rounding(float(finite.var()), value):
+    if is_rounding(float(finite.var()), value):
         why = "neither seeds nor patients vary: nothing to estimate an interval from"
-        return replace(bare, p=_constant_p(value, blocks), why=why)
+        return replace(bare, p=constant_p(value, blocks), why=why)
     tail = expanded((1 - confidence) / 2, degrees)
     low, high = np.quantile(finite, [tail, 1 - tail])
     return replace(

@@ -29,6 +29,7 @@ def seeds_needed(
     unit: minus the margin for the gate; 0 with half of alpha for a two-sided test. cap: the most
     that are tried.
 
+    There is no forecast with several searches or splits, whose variance no seed makes smaller.
     Means and variances are taken as they are now, and the t method's: seed variance shrinks as
     seeds / N, its degrees of freedom grow with N, patient variance stays. It is a forecast: at
     that number a difference that is as now would just be decided, so chances are about even.
@@ -38,6 +39,8 @@ def seeds_needed(
     assert seeds >= 2 and 0 < alpha <= 0.5, "a variance between seeds, and one side of the value"
     if not difference.testable or not math.isfinite(difference.patient_variance):
         return SeedsNeeded(why=difference.why or "no variances are known")
+    if not math.isnan(difference.search_variance) or not math.isnan(difference.split_variance):
+        return SeedsNeeded(why="with several searches or splits, seeds alone do not decide")
     by_patient, freedom = difference.patient_variance, difference.blocks - 1
     distance = abs(difference.value - against)
     if distance == 0:

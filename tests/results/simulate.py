@@ -126,8 +126,13 @@ def bounds_of(
 
 def _draws(samples: list[Sample], rng: np.random.Generator) -> list[Floats]:
     """(draws,) of each: patients are drawn for all of them, seeds for each."""
-    weights = _weights(samples[0].blocks)[rng.integers(POOL)]
+    weights = bootstrap_weights(samples[0].blocks, rng)
     return [stats.seed_means(sample.measure(weights), rng) for sample in samples]
+
+
+def bootstrap_weights(blocks: int, rng: np.random.Generator) -> Floats:
+    """(DRAWS, blocks): how often each block of patients is drawn."""
+    return _weights(blocks)[rng.integers(POOL)]
 
 
 @cache

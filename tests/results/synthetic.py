@@ -5,23 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from bench import metrics
 from bench.ledger import Ledger
-from bench.metrics.volumes import summarise
-from bench.spec import Entrant, Replicates, Search, Study, Suite
-
-CLASSES = ("no liver", "liver", "liver & tumour")
-METRICS = ("macro_f1", "accuracy", "auroc", "per_class_f1")
-MASK_CLASSES = ("background", "liver", "tumour")
-MASK_METRICS = (
-    "mean_case_dice", "mean_dice", "per_class_dice", "per_class_slice_dice", "accuracy",
-)  # fmt: skip
-CLOSING_METRICS = ("per_class_voe", "per_class_assd_mm", "lesion_recall", "lesion_f1")
+from bench.spec import Entrant, Fold, Replicates, Search, Study, Suite
+from tests.results.synthetic_cases import (
+    CLASSES,
+    CLOSING_METRICS,
+    MASK_CLASSES,
+    MASK_METRICS,
+    METRICS,
+    Cases,
+    Slices,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +42,10 @@ class Actor:
     pin: tuple[tuple[str, str | int], ...] = ()
     charged_seconds: float = 19.0
     peak_memory_mb: float | None = None
+    search_spread: float = 0.0
+    """How much the quality of what its searches find differs."""
+    stream: str = ""
+    """Entrants with one stream predict the same; empty: the label."""
 
 
 def write_run(
@@ -63,24 +66,32 @@ def write_run(
     strata: Sequence[str] = (),
     validation: bool = False,
     salt: str = "",
+    searches: int = 1,
+    splits: int = 1,
 ) -> Path:
     """A run of one task, `lits_cls`; the same for the same arguments.
 
     masks: the task is a segmentation, with predictions as counts. strata: facts of the cases with
     which predictions are stored; `votes` tells which patient a case is of, modulo 8. validation:
     validation predictions are stored too, with the metrics that they give, of as many cases. salt:
-    another salt, other seeds for the same entrants on the same cases.
+    another salt, other seeds for the same entrants on the same cases. searches, splits: of each
+    entrant; each split has cases of its own.
     """
     search = Search(effort_epochs=6 * trials, max_epochs=9, max_trials=trials)
-    replicates = Replicates(seeds=seeds, refit=refit)  # type: ignore[arg-type]
-    studies = [_study(number, actor, search, replicates) for number, actor in enumerate(actors)]
+    replicates = Replicates(seeds=seeds, refit=refit, searches=searches, splits=splits)  # type: ignore[arg-type]
+    folds = [None] if splits == 1 else [Fold(number=n, of=splits) for n in range(splits)]
+    cast = [(actor, f, n) for actor in actors for f in folds for n in range(searches)]
+    studies = [
+        _study(number, actor, search, replicates, fold, repeat)
+        for number, (actor, fold, repeat) in enumerate(cast)
+    ]
     suite = Suite(
         id="liver",
         title="Liver CT",
         scale="demo",
         seed=7,
         tasks=("lits_cls",),
-        entrants=tuple(study.entrant for study in studies),
+        entrants=tuple(study.entrant for study in studies[:: len(folds) * searches]),
         search=search,
         replicates=replicates,
         options={"lits_cls": {}},
@@ -89,12 +100,9 @@ def write_run(
     (folder / "predictions").mkdir(parents=True)
     record = _record(folder, suite, studies, phantom=phantom, patients=patients)
     record["tasks"]["lits_cls"].update(groups_known=groups_known, primary=primary, title=title)
-    cases: _Cases | _Slices = _Cases(patients, per_patient, strata)
-    seen: _Cases | _Slices = _Cases(patients, per_patient, strata, seed=12)
     if strata:
         record["tasks"]["lits_cls"].update(strata=list(strata), closing_metrics=[])
     if masks:
-        cases, seen = _Slices(patients, per_patient), _Slices(patients, per_patient, seed=12)
         record["tasks"]["lits_cls"].update(
             kind="image_segmentation",
             classes=list(MASK_CLASSES),
@@ -112,8 +120,16 @@ def write_run(
             phantom=phantom,
             studies=[study.id for study in studies],
         )
-        for study, actor in zip(studies, actors, strict=True):
-            rng = _rng(actor.label + salt)
+        for study, (actor, fold, repeat) in zip(studies, cast, strict=True):
+            place = 0 if fold is None else fold.number
+            own = f"-{place}-{repeat}" if place or repeat else ""
+            rng = _rng((actor.stream or actor.label) + salt + own)
+            if actor.search_spread:
+                quality = actor.quality + rng.normal(0, actor.search_spread)
+                actor = replace(actor, quality=quality)
+            cases, seen = (
+                _cases(masks, patients, per_patient, strata, n + 7 * place) for n in (11, 12)
+            )
             _play(folder, ledger, study, actor, cases, seen if validation else None, rng, primary)
         if finish:
             bad = any(actor.fails for actor in actors)
@@ -121,13 +137,30 @@ def write_run(
     return folder
 
 
-def _study(number: int, actor: Actor, search: Search, replicates: Replicates) -> Study:
+def _cases(
+    masks: bool, patients: int, per_patient: int, strata: Sequence[str], seed: int
+) -> Cases | Slices:
+    if masks:
+        return Slices(patients, per_patient, seed=seed)
+    return Cases(patients, per_patient, strata, seed=seed)
+
+
+def _study(
+    number: int,
+    actor: Actor,
+    search: Search,
+    replicates: Replicates,
+    fold: Fold | None,
+    repeat: int,
+) -> Study:
     pin = dict(actor.pin)
     space = {"learning_rate": {}, "weight_decay": {}, "optimizer": {}, **{name: {} for name in pin}}
     space["initialisation"] = {"type": "choice", "values": ["default", "he_normal"], "held": True}
     return Study(
         id=f"lits_cls-{number}",
         task="lits_cls",
+        fold=fold,
+        search_number=repeat,
         entrant=Entrant(label=actor.label, family="resnet", pin=pin),
         space=space,
         pinned={"initialisation": "default"} | pin,
@@ -162,12 +195,14 @@ def _record(
             }
         },
         "data": {
-            "lits_cls": {
+            study.data: {
+                "task": "lits_cls",
+                "fold": None if study.fold is None else asdict(study.fold),
                 "dataset": "lits",
                 "phantom": phantom,
                 "folder": "data/lits",
                 "fingerprint": "9f86d081884c",
-                "test_fingerprint": "60303ae22b99",
+                "test_fingerprint": _fingerprint(study),
                 "splits": {
                     split: {"cases": cases, "groups": groups, "class_counts": [cases, 0, 0]}
                     for split, cases, groups in (
@@ -177,6 +212,7 @@ def _record(
                     )
                 },
             }
+            for study in studies
         },
         "provenance": {
             "packages": {"torch": "2.15.0", "ray": "2.60.0", "notthere": None},
@@ -192,90 +228,9 @@ def _record(
     }
 
 
-class _Cases:
-    """Test cases of patients who differ in how hard they are."""
-
-    def __init__(
-        self, patients: int, per_patient: int, strata: Sequence[str], *, seed: int = 11
-    ) -> None:
-        rng = np.random.default_rng(seed)
-        count = patients * per_patient
-        self.facts = {name: np.arange(count) // per_patient % 8.0 for name in strata}
-        self.groups = np.array([f"patient-{n // per_patient:03d}" for n in range(count)])
-        self.ids = np.array([f"{group}/slice-{n:04d}" for n, group in enumerate(self.groups)])
-        self.labels = rng.integers(len(CLASSES), size=count)
-        self.difficulty = np.repeat(rng.normal(0, 0.35, patients), per_patient)
-
-    def scores(self, quality: float, rng: np.random.Generator) -> np.ndarray:
-        """float32 (cases, classes), rows sum to 1."""
-        logits = rng.normal(size=(len(self.labels), len(CLASSES)))
-        logits[np.arange(len(self.labels)), self.labels] += 1.5 * quality + self.difficulty
-        powers = np.exp(logits)
-        return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
-
-    def outcome(self, quality: float, rng: np.random.Generator, primary: str) -> tuple[dict, dict]:
-        """Arrays of the test split, and its metrics."""
-        scores = self.scores(quality, rng)
-        arrays = {
-            "test_ids": self.ids,
-            "test_groups": self.groups,
-            "test_labels": self.labels,
-            "test_scores": scores,
-            **{f"test_fact_{name}": values for name, values in self.facts.items()},
-        }
-        names = list(dict.fromkeys((*METRICS, primary)))
-        return arrays, metrics.evaluate(names, true=self.labels, scores=scores, class_names=CLASSES)
-
-
-class _Slices:
-    """Test slices of one or two volumes a patient; some hold no tumour, some no liver."""
-
-    def __init__(self, patients: int, per_patient: int, *, seed: int = 11) -> None:
-        rng = np.random.default_rng(seed)
-        patient = np.repeat(np.arange(patients), per_patient)
-        number = np.tile(np.arange(per_patient), patients)
-        self.groups = np.array([f"patient-{n:03d}" for n in patient])
-        volume = np.where(number < per_patient // 2, 0, patient % 2)
-        pairs = zip(self.groups, volume, strict=True)
-        self.cases = np.array([f"{group}-{which}" for group, which in pairs])
-        self.ids = np.array([f"{c}/{n:04d}" for c, n in zip(self.cases, number, strict=True)])
-        liver = rng.integers(0, 400, len(patient)) * (number > 0)
-        tumour = rng.integers(0, 60, len(patient)) * (rng.random(len(patient)) < 0.4) * (number > 0)
-        self.true = np.stack([1024 - liver - tumour, liver, tumour], axis=1)
-        self.difficulty = np.repeat(rng.normal(0, 0.35, patients), per_patient)
-
-    def outcome(self, quality: float, rng: np.random.Generator, primary: str) -> tuple[dict, dict]:
-        """Arrays of the test split, and its metrics."""
-        hit = 1 / (1 + np.exp(-1.5 * quality - self.difficulty))
-        chances = np.full((len(hit), 3, 3), 0.0)
-        chances[:, range(3), range(3)] = hit[:, None]
-        chances[:, range(3), [1, 2, 0]] = 1 - hit[:, None]
-        counts = rng.multinomial(self.true, chances)
-        volumes = np.unique(self.cases)
-        measured = [
-            {
-                "voe_liver": rng.uniform(),
-                "voe_tumour": rng.uniform(),
-                "assd_mm_liver": rng.uniform(0, 9),
-                "assd_mm_tumour": np.nan if number % 3 else rng.uniform(0, 9),
-                "lesion_tp": float(number % 2),
-                "lesion_fp": 1.0,
-                "lesion_fn": 2.0,
-            }
-            for number in range(len(volumes))
-        ]
-        arrays = {
-            "test_ids": self.ids,
-            "test_groups": self.groups,
-            "test_cases": self.cases,
-            "test_counts": counts.astype(np.int32),
-            "test_volumes": volumes,
-            **{f"test_volume_{k}": np.array([m[k] for m in measured]) for k in measured[0]},
-        }
-        names = list(dict.fromkeys((*MASK_METRICS, primary)))
-        return arrays, metrics.evaluate_counts(
-            names, counts=counts, cases=self.cases, class_names=MASK_CLASSES
-        ) | summarise(CLOSING_METRICS, measured, MASK_CLASSES)
+def _fingerprint(study: Study) -> str:
+    """Of its test set."""
+    return "60303ae22b99" if study.fold is None else f"60303ae22b{study.fold.number:02d}"
 
 
 def _rng(name: str) -> np.random.Generator:
@@ -287,8 +242,8 @@ def _play(
     ledger: Ledger,
     study: Study,
     actor: Actor,
-    cases: _Cases | _Slices,
-    seen: _Cases | _Slices | None,
+    cases: Cases | Slices,
+    seen: Cases | Slices | None,
     rng: np.random.Generator,
     primary: str,
 ) -> None:
@@ -362,8 +317,8 @@ def _replicate(
     ledger: Ledger,
     study: Study,
     actor: Actor,
-    cases: _Cases | _Slices,
-    seen: _Cases | _Slices | None,
+    cases: Cases | Slices,
+    seen: Cases | Slices | None,
     rng: np.random.Generator,
     number: int,
     config: dict,
@@ -384,7 +339,7 @@ def _replicate(
     test, validation, file, cost = {}, {}, None, {}
     if error is None:
         ledger.append("replicate_trained", **key, epoch=8, note="")
-        ledger.append("test_unsealed", **key, task=study.task, fingerprint="60303ae22b99")
+        ledger.append("test_unsealed", **key, task=study.task, fingerprint=_fingerprint(study))
         quality = actor.quality + rng.normal(0, actor.seed_spread)
         arrays, test = cases.outcome(quality, rng, primary)
         if study.replicates.refit == "train":

@@ -98,7 +98,7 @@ def test_predictions_that_contradict_the_ledger_are_a_problem(make_run):
     analysis = analysed(folder)
     strong = by_label(analysis)["Strong"]
     assert strong.tier is None and math.isnan(strong.estimate.low)
-    assert len(analysis.problems) == 1 and "the ledger recorded" in analysis.problems[0][2]
+    assert len(analysis.problems) == 1 and "the ledger recorded" in analysis.problems[0].what
 
 
 def test_missing_predictions_cost_the_interval_not_the_mean(make_run):
@@ -121,8 +121,8 @@ def test_a_run_without_any_result_has_entries_and_nothing_else(make_run):
 
 
 def test_patients_are_the_same_for_both_sides_of_a_comparison(make_run):
-    twin = Actor(label="Twin", quality=1.0)
-    analysis = analysed(make_run([twin, twin]))
+    twins = [Actor(label=label, quality=1.0, stream="twins") for label in ("One", "Other")]
+    analysis = analysed(make_run(twins))
     alone, pair = analysis.entries[0].estimate, analysis.comparisons[0].difference
     assert alone.patient_variance > 1e-6
     assert pair.value == 0 and pair.patient_variance < 1e-20

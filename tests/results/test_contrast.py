@@ -7,9 +7,9 @@ import pytest
 
 from results import stats
 from results.analysis import analyse
+from results.contenders import Contenders
 from results.contrast import BASELINE, CANDIDATE, contrast
 from results.load import load_run
-from results.panel import JointPanel
 from tests.results.synthetic import PAIR
 
 
@@ -17,9 +17,9 @@ def of_pair(run, *, margin=0.01, alpha=0.05, seed=0):
     task = run.tasks["lits_cls"]
     strong, weak = run.of_task("lits_cls")
     rng = np.random.default_rng(seed)
-    members = {BASELINE: (run, weak), CANDIDATE: (run, strong)}
-    panel = JointPanel(members, task, rng, split="test")
-    return contrast(panel, rng, margin=margin, alpha=alpha)
+    members = {BASELINE: [(run, weak)], CANDIDATE: [(run, strong)]}
+    field = Contenders(members, task, rng, split="test")
+    return contrast(field, margin=margin, alpha=alpha)
 
 
 def test_few_seeds_have_the_bounds_of_the_report_s_t_interval(make_run):
@@ -53,9 +53,9 @@ def test_a_p_is_the_alpha_at_which_the_verdict_turns(make_run, seeds):
 
     def turned(alpha):
         rng = np.random.default_rng(0)
-        members = {BASELINE: (run, strong), CANDIDATE: (run, weak)}
-        panel = JointPanel(members, task, rng, split="test")
-        return contrast(panel, rng, margin=margin, alpha=alpha)
+        members = {BASELINE: [(run, strong)], CANDIDATE: [(run, weak)]}
+        field = Contenders(members, task, rng, split="test")
+        return contrast(field, margin=margin, alpha=alpha)
 
     p = turned(0.05).evidence.p_regressed
     assert 0.05 < p < 0.5

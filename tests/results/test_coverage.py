@@ -20,6 +20,17 @@ from tests.results.simulate import (
     verdicts,
     world,
 )
+from tests.results.simulate_nested import (
+    Folds,
+    accuracy,
+    alike,
+    fold_coverage,
+    fold_scores,
+    of_trainings,
+    search_coverage,
+    searched,
+    squared_error,
+)
 
 EXPERIMENTS = 2000
 LOW, HIGH = 0.93, 0.97
@@ -103,3 +114,58 @@ def test_the_gate_rarely_passes_what_is_worse(share):
     where = pairs(share=share, sigma=0.5, seeds=10, patients=50)
     found = verdicts(where, difference=-1, margin=1, experiments=EXPERIMENTS, seed=1)
     assert found[Verdict.NOT_WORSE] + found[Verdict.BETTER] <= 0.06
+
+
+# --- Searches and splits --------------------------------------------------------------------
+
+
+def test_the_simulator_of_searches_has_the_variances_that_it_states():
+    rng = np.random.default_rng(0)
+    where = alike(5, 20, parts=2)
+    found = np.var([searched(where, rng).mean() for _ in range(20_000)])
+    assert found == pytest.approx(2 / 20 * (1 + 1 / 3) + 1 / 20 + 0.5 / 300, rel=0.04)
+
+
+def test_who_sees_more_learns_more():
+    for score, sign in ((accuracy, 1), (squared_error, -1)):
+        where = Folds(splits=5, patients=100, score=score, paired=True)
+        found = fold_scores(where, 300, np.random.default_rng(0))
+        assert found.shape == (300, 5) and sign * found.mean() > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("searches", "parts", "low", "high"),
+    [
+        (3, 1, 0.92, 0.97),
+        (5, 1, LOW, HIGH),
+        (10, 1, LOW, HIGH),
+        (3, 5, 0.90, 0.94),
+        (5, 5, LOW, HIGH),
+        (10, 5, LOW, HIGH),
+    ],
+)
+def test_intervals_of_several_searches_cover(searches, parts, low, high):
+    where = alike(searches, 50, parts=parts)
+    assert low <= search_coverage(where, experiments=EXPERIMENTS, seed=1) <= high
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("searches", [3, 5, 10])
+def test_all_trainings_as_seeds_of_one_search_cover_far_less(searches):
+    """Why the searches are the units."""
+    where = alike(searches, 50, parts=5)
+    found = search_coverage(where, experiments=EXPERIMENTS, seed=1, method=of_trainings)
+    assert found <= 0.88
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("paired", [False, True])
+@pytest.mark.parametrize("score", [accuracy, squared_error])
+@pytest.mark.parametrize("splits", [5, 10])
+def test_intervals_of_splits_cover_and_uncorrected_ones_do_not(splits, score, paired):
+    """The correction errs to the safe side: the more patients, the more."""
+    where = Folds(splits=splits, patients=60, score=score, paired=paired)
+    corrected, naive = fold_coverage(where, experiments=EXPERIMENTS, seed=1)
+    assert 0.95 <= corrected <= 0.995
+    assert naive <= 0.93

@@ -1,10 +1,10 @@
 import json
 
-from results import figures, tables, training
+from results import exploratory, figures, tables, training
 from results.analysis import analyse
 from results.leaderboard import leaderboard
 from results.load import load_run
-from tests.results.synthetic import CAST
+from tests.results.synthetic import CAST, PAIR
 
 
 def test_forest_shows_an_interval_only_where_there_is_one(make_run):
@@ -29,6 +29,7 @@ def test_names_are_no_markup_in_a_figure(make_run):
         figures.seed_variance(tables.seeds(run, analysis), metric="F", looks=looks),
         figures.score_against_seconds(training.curves(run, analysis), metric="F", looks=looks),
         figures.search(training.trajectory(run, analysis), metric="F", looks=looks),
+        figures.expected_best(exploratory.expected_best(run, analysis), metric="F", looks=looks),
     ]
     for figure in drawn:
         text = json.dumps(json.loads(figure.to_json()), ensure_ascii=False)
@@ -41,6 +42,32 @@ def test_the_search_marks_each_way_to_end(make_run):
     figure = figures.search(path, metric="F", looks=figures.styles([a.label for a in CAST]))
     symbols = {trace.marker.symbol for trace in figure.data if trace.mode == "markers"}
     assert {"circle-open", "line-ns-open", "x-thin-open"} >= symbols >= {"circle-open"}
+
+
+def expected_best_of(folder, cast):
+    run = load_run(folder)
+    curves = exploratory.expected_best(run, analyse(run, "lits_cls"))
+    looks = figures.styles([actor.label for actor in cast])
+    return curves, figures.expected_best(curves, metric="F", looks=looks)
+
+
+def test_expected_best_has_a_line_a_search_and_a_band_where_there_is_an_interval(make_run):
+    curves, figure = expected_best_of(make_run(CAST), CAST)
+    bands = [trace for trace in figure.data if trace.fill == "toself"]
+    lines = [trace for trace in figure.data if trace.fill is None]
+    assert len(lines) == len(bands) == 5, "AlexNet's search found nothing"
+    of_first = curves[(curves["entrant"] == curves["entrant"][0]) & (curves["by"] == "epochs")]
+    assert list(lines[0].y) == list(of_first["validation"])
+    assert list(lines[0].x) == list(of_first["at"])
+    known = of_first.dropna(subset="low")
+    assert list(bands[0].y) == [*known["high"], *known["low"][::-1]]
+    assert [line.showlegend for line in lines] == [True] * 5
+
+
+def test_many_searches_have_no_bands_and_one_name_an_entrant(make_run):
+    _, figure = expected_best_of(make_run(PAIR, searches=4, seeds=1), PAIR)
+    assert len(figure.data) == 8 and not any(trace.fill for trace in figure.data)
+    assert sum(trace.showlegend for trace in figure.data) == 2
 
 
 def test_twenty_entrants_look_different():

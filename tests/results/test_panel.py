@@ -8,7 +8,8 @@ from results import stats
 from results.analysis import analyse
 from results.load import load_run
 from results.panel import Panel
-from tests.results.synthetic import MASK_CLASSES, PAIR
+from tests.results.synthetic import PAIR
+from tests.results.synthetic_cases import MASK_CLASSES
 
 PRIMARIES = ("mean_case_dice", "mean_case_iou", "mean_slice_dice", "mean_dice", "mean_iou", "mcc")
 
@@ -86,8 +87,8 @@ def test_a_recorded_metric_that_the_counts_do_not_give_is_a_problem(make_run):
             event["test_metrics"]["mean_case_dice"] += 0.001
     (folder / "ledger.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     analysis = analyse(load_run(folder), "lits_cls")
-    assert [number for _, number, _ in analysis.problems] == [2, 2]
-    assert all("the ledger recorded" in why for _, _, why in analysis.problems)
+    assert [problem.number for problem in analysis.problems] == [2, 2]
+    assert all("the ledger recorded" in problem.what for problem in analysis.problems)
 
 
 @pytest.mark.parametrize("primary", ["auroc", "per_class_assd_mm"])
@@ -98,7 +99,7 @@ def test_a_primary_that_counts_cannot_give_is_a_problem_not_a_crash(make_run, pr
     (folder / "run.json").write_text(json.dumps(record))
     analysis = analyse(load_run(folder), "lits_cls")
     assert len(analysis.problems) == 6
-    assert all("cannot be computed from" in why for _, _, why in analysis.problems)
+    assert all("cannot be computed from" in problem.what for problem in analysis.problems)
 
 
 def test_other_classes_other_truth_and_negative_counts_are_problems(make_run, monkeypatch):
@@ -127,3 +128,59 @@ def test_other_classes_other_truth_and_negative_counts_are_problems(make_run, mo
     spoilt = iter([whole, spoiled(study, 1), whole])
     monkeypatch.setattr(type(run), "predictions", lambda self, study, n: next(spoilt))
     assert "other test cases" in panel_of(run).problems[0][2]
+
+
+SCORED = ("auroc", "average_precision", "log_loss", "brier", "ece")
+
+
+@pytest.mark.parametrize("primary", SCORED)
+def test_a_metric_of_scores_without_a_patient_and_with_one_twice(make_run, primary, monkeypatch):
+    monkeypatch.setattr("results.panel.PORTION", 100)  # less than one draw needs: many portions
+    run = load_run(make_run(primary=primary, patients=12))
+    study = run.of_task("lits_cls")[0].id
+    panel = panel_of(run)
+    twice = np.ones((1, 12))
+    twice[0, 4], twice[0, 7] = 2, 0
+    weights = np.concatenate([stats.leave_one_out(12), twice])
+    found = panel.measure(study)(weights)
+    assert found.shape == (13, 3) and panel.problems == []
+    for seed in range(3):
+        test = run.predictions(study, seed).test
+        _, patient = np.unique(test.groups, return_inverse=True)
+        for draw, row in enumerate(weights.astype(int)):
+            chosen = np.repeat(np.arange(len(patient)), row[patient])
+            expected = metrics.evaluate(
+                [primary],
+                true=test.labels[chosen],
+                scores=test.scores[chosen],
+                class_names=("a", "b", "c"),
+            )[primary]
+            assert found[draw, seed] == pytest.approx(expected, abs=1e-10, nan_ok=True)
+
+
+def test_outputs_that_are_no_probabilities_are_the_problem_of_their_seed(make_run, monkeypatch):
+    from dataclasses import replace
+
+    run = load_run(make_run(PAIR[:1], primary="auroc"))
+    study = run.of_task("lits_cls")[0].id
+    whole = [run.predictions(study, number) for number in range(3)]
+    test = whole[1].test
+    whole[1] = replace(whole[1], test=replace(test, scores=3 * test.scores))
+    monkeypatch.setattr(type(run), "predictions", lambda self, study, number: whole[number])
+    panel = panel_of(run)
+    assert panel.measure(study) is None
+    assert [(number, why[:25]) for _, number, why in panel.problems] == [
+        (1, "its predictions give nan,")
+    ]
+
+
+def test_a_metric_of_each_class_is_a_problem_of_all_seeds(make_run):
+    folder = make_run(primary="auroc")
+    record = json.loads((folder / "run.json").read_text())
+    record["tasks"]["lits_cls"]["primary"] = "per_class_auroc"
+    (folder / "run.json").write_text(json.dumps(record))
+    panel = panel_of(load_run(folder))
+    study = load_run(folder).of_task("lits_cls")[0].id
+    assert panel.measure(study) is None
+    assert all("one value a class" in why for _, _, why in panel.problems)
+    assert len(panel.problems) == 3

@@ -60,6 +60,8 @@ RUNS = {
     "two seeds": {"actors": CAST[:2], "seeds": 2},
     "segmenters": {"actors": CAST, "masks": True, "primary": "mean_case_dice"},
     "strata": {"actors": CAST, "strata": ("votes", "slice_area")},
+    "searches": {"actors": CAST, "searches": 3, "trials": 3},
+    "splits": {"actors": CAST[:3], "splits": 3, "patients": 10, "trials": 3},
 }
 
 
@@ -75,7 +77,7 @@ def test_every_kind_of_run_gives_a_sound_page(make_run, which):
 def test_the_page_asks_for_nothing_from_outside(make_run):
     text = report(make_run(CAST))
     own = text.replace(_plotly(), "")
-    assert _plotly() in text and own.count("<script") == 1 + 1 + 4
+    assert _plotly() in text and own.count("<script") == 1 + 1 + 5
     assert not re.search(r"(src|href)\s*=\s*[\"']?(https?:)?//", own)
     assert "@import" not in own and "url(" not in own
     assert "default-src 'none'" in own
@@ -107,10 +109,11 @@ def test_a_phantom_is_stamped_on_page_headings_tables_and_files(make_run):
     folder = make_run(CAST)
     text = report(folder).replace(_plotly(), "")
     assert "<title>PHANTOM" in text and "This is not a result" in text
-    for caption in re.findall(r"<caption>.*?</caption>|<h2>.*?</h2>|<figcaption>.*?</", text, re.S):
+    headings = r"<caption>.*?</caption>|<h2>.*?</h2>|<h3>.*?</h3>|<figcaption>.*?</"
+    for caption in re.findall(headings, text, re.S):
         assert 'class="stamp">phantom<' in caption or caption.startswith("<figcaption>")
     files = sorted((folder / "tables").glob("*.csv"))
-    assert len(files) == 15
+    assert len(files) == 19
     for path in files:
         lines = path.read_text().splitlines()
         assert lines[0].startswith("data,") and all(row["data"] == "phantom" for row in

@@ -10,8 +10,9 @@ from results.analysis import analyse
 from results.holes import holes
 from results.leaderboard import leaderboard
 from results.load import load_run
+from results.methods import protocol
 from results.report import write_report
-from results.sentences import protocol, verdict
+from results.sentences import verdict
 from results.terminal import print_leaderboard
 from tests.results.synthetic import PAIR, Actor
 

@@ -1,6 +1,7 @@
 from results.analysis import analyse
 from results.load import load_run
-from results.sentences import protocol, verdict
+from results.methods import protocol
+from results.sentences import verdict
 from tests.results.synthetic import CAST, Actor
 
 
