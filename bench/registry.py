@@ -18,7 +18,7 @@ from typing import Any
 from bench import plugins
 from bench.errors import UserError
 from bench.plugins import PluginFile
-from bench.spec import Dataset, Family, Phantom, Space, Task, unknown
+from bench.spec import Dataset, Family, Masks, Phantom, Space, Task, unknown
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,10 @@ def datasets() -> Shelf:
 
 def phantoms() -> Shelf:
     return _shelf("suite.phantoms", "phantom", "PHANTOM", Phantom)
+
+
+def masks() -> Shelf:
+    return _shelf("suite.masks", "reader of masks", "MASKS", Masks)
 
 
 def spaces() -> Shelf:
