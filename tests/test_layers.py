@@ -40,15 +40,28 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bench.torch_check": VOCABULARY,
     "bench.provenance": VOCABULARY,
     "bench.metrics": VOCABULARY | {"bench.metrics"},
-    "bench.ledger": VOCABULARY | {"bench.folders"},
+    "bench.ledger": VOCABULARY | {"bench.folders", "bench.ledger"},
     "bench.plugins": VOCABULARY,
     "bench.registry": VOCABULARY | {"bench.plugins"},
     "bench.runs": CATALOGUE,
+    "bench.predictions": {"bench.runs"},
+    "bench.prepared_run": DATA | {"bench.runs"},
+    "bench.outside": TRAIN
+    | {
+        "bench.outside",
+        "bench.ledger",
+        "bench.runs",
+        "bench.predictions",
+        "bench.prepared_run",
+    },
     "bench.settings": VOCABULARY,
     "bench.suites": PLANNING | {"bench.settings"},
     "bench.plan": PLANNING,
     "bench.provisions": CATALOGUE | {"bench.weights"},
-    "bench.launch": DATA | PLANNING | {"bench.runs", "bench.provenance", "bench.provisions"},
+    "bench.against": PLANNING | {"bench.plugins", "bench.runs"},
+    "bench.launch": DATA
+    | PLANNING
+    | {"bench.against", "bench.runs", "bench.provenance", "bench.provisions"},
     "bench.listing": PLANNING | {"bench.runs", "bench.ledger"},
     "bench.progress": VOCABULARY,
     "bench.single": TRAIN | {"bench.launch", "bench.plan"},
@@ -58,10 +71,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bench.train": TRAIN,
     "bench.tune": TRAIN
     | PLANNING
-    | {"bench.tune", "bench.ledger", "bench.runs", "bench.provisions"},
+    | {
+        "bench.tune",
+        "bench.ledger",
+        "bench.runs",
+        "bench.provisions",
+        "bench.predictions",
+        "bench.prepared_run",
+    },
     "bench.rehearsal": TRAIN,
     "bench.preflight": TRAIN | PLANNING | {"bench.launch", "bench.provisions", "bench.rehearsal"},
     "bench.cli": set(PACKAGES),
+    "bench.commands": set(PACKAGES),
     "results": VOCABULARY | {"bench.ledger", "bench.metrics", "bench.folders", "results"},
     "suite.documents": VOCABULARY,
     "suite.families": VOCABULARY
@@ -69,6 +90,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "suite.nets": VOCABULARY | {"suite.nets", "bench.weights"},
     "suite.ct": VOCABULARY | {"suite.ct"},
     "suite.tasks": VOCABULARY | {"suite.ct"},
+    "suite.masks": VOCABULARY | {"suite.ct"},
     "suite.csv_rows": VOCABULARY,
     "suite.datasets": VOCABULARY | {"suite.ct", "suite.csv_rows"},
     "suite.slides": VOCABULARY | {"suite.slides"},
@@ -96,7 +118,7 @@ ONLY_IN: dict[str, set[str]] = {
 
 LAZY = ("suite.nets", "bench.weights")
 """What families import in their functions alone."""
-LISTED = ("bench.cli", "bench.listing", "suite", "search_spaces")
+LISTED = ("bench.cli", "bench.commands", "bench.listing", "suite", "search_spaces")
 """What `bench --help` and `bench list` load; `suite.nets` is loaded by a family's build alone."""
 BARE = ("bench.spec", "bench.errors", "bench.parameters", "bench.overrides", "bench.space")
 """What imports the standard library alone."""

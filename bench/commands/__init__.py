@@ -1,0 +1,1 @@
+"""The commands of `bench`, by what they are for; `bench.cli` puts them together."""

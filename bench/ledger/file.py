@@ -1,0 +1,106 @@
+"""The ledger's file: appended by one process at a time, read by any."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.errors import UserError
+from bench.ledger.events import DURABLE, VERSION, Event, mistake
+from bench.ledger.state import RunState
+
+
+def read(path: Path) -> list[Event]:
+    """All events of a ledger; a torn last line is left out.
+
+    Raises UserError for a line that is broken elsewhere, or that a newer version wrote.
+    """
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"no ledger at {path}: is this a run's folder?") from None
+    lines = text.split(b"\n")
+    lines.pop()  # after the last newline: nothing, or a torn line
+    return [_parse(line, path, number) for number, line in enumerate(lines, 1)]
+
+
+def _parse(line: bytes, path: Path, number: int) -> Event:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        event = None
+    if not isinstance(event, dict):
+        raise UserError(f"{path}, line {number} is not a JSON object: the ledger was altered")
+    version = event.get("v")
+    if isinstance(version, int) and version > VERSION:
+        raise UserError(
+            f"{path}, line {number} has record version {version}, this tunebench reads up to "
+            f"{VERSION}: update tunebench"
+        )
+    if wrong := mistake(event):
+        raise UserError(f"{path}, line {number}: {wrong}")
+    return event
+
+
+class Ledger:
+    """The open ledger of a run; one process at a time may hold it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create; cut off a torn last line. Raises UserError where another holds it."""
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("ab+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise UserError(f"{path.parent} is in use by another process: wait for it") from None
+        self._cut_torn_line()
+        self.state = RunState()
+        for event in read(path):
+            self.state.apply(event)
+
+    def _cut_torn_line(self) -> None:
+        self._file.seek(0)
+        text = self._file.read()
+        if text and not text.endswith(b"\n"):
+            self._file.truncate(text.rfind(b"\n") + 1)
+        self._file.seek(0, os.SEEK_END)
+
+    def append(self, event: str, **fields: Any) -> Event:
+        """Write one event, flush it, apply it to the state; returns it as written."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        record: Event = {"v": VERSION, "t": now, "event": event, **_finite(fields)}
+        wrong = mistake(record)
+        assert wrong is None, wrong
+        self._file.write(json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        self._file.flush()
+        if event in DURABLE:
+            os.fsync(self._file.fileno())
+        self.state.apply(record)
+        return record
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity: an undefined metric is null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
