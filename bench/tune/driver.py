@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +10,7 @@ from typing import Any
 
 from bench import provisions, registry, runs
 from bench.errors import UserError
-from bench.folders import SPLIT_SEED, cache_root, openings_register
+from bench.folders import openings_register
 from bench.ledger import (
     Event,
     Ledger,
@@ -22,6 +20,8 @@ from bench.ledger import (
     register_missed,
     register_opening,
 )
+from bench.predictions import save_predictions
+from bench.prepared_run import prepare_data
 from bench.runs import RunFile, RunFolder
 from bench.tune import experiment
 from bench.tune.engine import Engine
@@ -40,32 +40,6 @@ class Options:
     address: str | None = None
     storage: str | None = None
     checkpoint_every_s: float = 30.0
-
-
-def prepare_data(file: RunFile) -> dict[str, Path]:
-    """The prepared data of each task, made where they are not there yet.
-
-    Raises UserError where the data are not those that the run began with.
-    """
-    from bench.data.prepare import prepare
-
-    roots = {}
-    for task_id, entry in file.data.items():
-        prepared = prepare(
-            registry.tasks().get(task_id),
-            Path(entry["folder"]),
-            options=file.suite.options[task_id],
-            seed=SPLIT_SEED,
-            cache=cache_root(),
-        )
-        if prepared.manifest["fingerprint"] != entry["fingerprint"]:
-            raise UserError(
-                f"the data of {task_id} in {entry['folder']} are not those that the run began "
-                f"with: fingerprint {prepared.manifest['fingerprint']} instead of "
-                f"{entry['fingerprint']}: bring them back, or begin a new run"
-            )
-        roots[task_id] = prepared.root
-    return roots
 
 
 def proceed(
@@ -156,7 +130,7 @@ def _proceed(
             file.studies,
             spaces,
             ledger,
-            test_fingerprints={task: e["test_fingerprint"] for task, e in file.data.items()},
+            test_fingerprints={key: e["test_fingerprint"] for key, e in file.data.items()},
             save_predictions=lambda name, arrays: save_predictions(folder, name, arrays),
             discard_checkpoint=_discard(_checkpoints(folder, options)),
             on_event=events,
@@ -184,8 +158,8 @@ def _work(
 
         context = Context(
             studies={study.id: study for study in file.studies},
-            prepared={task: str(root.resolve()) for task, root in roots.items()},
-            raw={task: entry["folder"] for task, entry in file.data.items()},
+            prepared={key: str(root.resolve()) for key, root in roots.items()},
+            raw={key: entry["folder"] for key, entry in file.data.items()},
             options=file.suite.options,
             checkpoints=_checkpoints(folder, options),
             checkpoint_every_s=options.checkpoint_every_s,
@@ -240,21 +214,3 @@ def _discard(root: str) -> Callable[[str], None]:
         Checkpoint(f"{root}/{name}.pt").delete()
 
     return discard
-
-
-def save_predictions(folder: RunFolder, name: str, arrays: Mapping[str, Any]) -> dict[str, str]:
-    """Write one replicate's outputs, whole or not at all; the same bytes for the same arrays."""
-    import numpy as np
-
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **dict(arrays))
-    content = buffer.getvalue()
-    path = folder.predictions / f"{name}.npz"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
-    return {
-        "file": str(path.relative_to(folder.path)),
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }

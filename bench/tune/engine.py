@@ -14,6 +14,7 @@ from bench.ledger import Event, Ledger, Replicate, StudyState, Trial, read
 from bench.seeds import derive
 from bench.spec import Report, Space, Study
 from bench.tune.jobs import Content, Failure, Idle, Job, JobKind, Tested, Trained
+from bench.tune.schedulers import Ruling
 from bench.tune.search import StudySearch
 
 MAX_RETRIES = 3
@@ -36,13 +37,18 @@ class Engine:
         save_predictions: SavePredictions,
         discard_checkpoint: Callable[[str], None],
         on_event: Callable[[Event], None] = lambda _: None,
+        expired: Callable[[], bool] = lambda: False,
     ) -> None:
-        """spaces: by study. test_fingerprints: by task. The run must have been started."""
+        """spaces: by study. test_fingerprints: by `Study.data`. expired: whether the time is up.
+        The run must have been started."""
         self.ledger = ledger
         self._test_fingerprints = test_fingerprints
         self._save_predictions = save_predictions
         self._discard_checkpoint = discard_checkpoint
         self._on_event = on_event
+        self._expired = expired
+        self.paused: str | None = None
+        """Why nothing more is begun, though there is more to do: to be resumed later."""
         self._in_flight: set[tuple[str, str, int]] = set()
         self._searches = {
             study.id: StudySearch(study, spaces[study.id], ledger.state.studies[study.id])
@@ -58,7 +64,10 @@ class Engine:
         for search in self._searches.values():
             for number in search.running():
                 trial = search.state.trials[number]
-                search.grant(number, trial.epoch)
+                if trial.origin == "repeat":
+                    self._repeat(search, trial)
+                    continue
+                search.grant(trial)
                 if trial.epoch:
                     self._advance(search, trial)
             self._settle(search)
@@ -68,10 +77,13 @@ class Engine:
     def next_job(self) -> Job | None:
         """The next job, recorded as begun; None where there is none now.
 
-        First what was begun and is not in flight, test openings among it, then new replicates,
-        then a new trial of the study that has used the least of its effort.
+        First what was begun and is not in flight, test openings among it, then new replicates;
+        then, of the study that has used the least of its effort, a trial that goes on from its
+        rung, or a new one.
         """
-        job = next(self._begun(), None) or self._new_replicate() or self._new_trial()
+        if self._pausing():
+            return None
+        job = next(self._begun(), None) or self._new_replicate() or self._search_on()
         if job is None:
             return None
         if job.kind == "test":
@@ -81,14 +93,22 @@ class Engine:
 
     def has_job(self) -> bool:
         """Whether `next_job` would hand one out now."""
+        if self._pausing():
+            return False
         return (
             next(self._begun(), None) is not None
             or any(self._next_replicate(s) is not None for s in self._searches.values())
-            or any(search.may_start() for search in self._searches.values())
+            or any(map(_open, self._searches.values()))
         )
 
+    def _pausing(self) -> bool:
+        """Whether nothing more is begun: the time is up, or nothing can be stored."""
+        if self.paused is None and self._expired():
+            self.paused = "the time that it was given is up"
+        return self.paused is not None
+
     def finished(self) -> bool:
-        """Whether nothing is in flight and nothing is left to do."""
+        """Whether nothing is in flight and nothing is left to do, or it pauses."""
         return not self._in_flight and not self.has_job()
 
     def _begun(self) -> Iterator[Job]:
@@ -96,15 +116,7 @@ class Engine:
             study = search.study.id
             for number in search.running():
                 if ("trial", study, number) not in self._in_flight:
-                    trial = search.state.trials[number]
-                    yield Job(
-                        kind="search",
-                        study=study,
-                        number=number,
-                        config=trial.config,
-                        seed=trial.seed,
-                        known_epoch=trial.epoch,
-                    )
+                    yield _search_job(search, search.state.trials[number])
             for number, replicate in search.state.replicates.items():
                 if ("replicate", study, number) not in self._in_flight and (
                     replicate.state in ("running", "trained") or self._to_test(replicate)
@@ -157,38 +169,53 @@ class Engine:
             return self._replicate_job(study.id, search.state.replicates[number])
         return None
 
-    def _new_trial(self) -> Job | None:
-        open_searches = [search for search in self._searches.values() if search.may_start()]
-        if not open_searches:
-            return None
-        search = min(open_searches, key=lambda s: s.effort / s.study.search.effort_epochs)
-        suggestion = search.suggest()
-        study, number = search.study, suggestion.number
-        seed = derive(study.seed, "trial", number)
+    def _search_on(self) -> Job | None:
+        """A trial that goes on from its rung, or a new one, of the study furthest behind."""
+        while searches := [search for search in self._searches.values() if _open(search)]:
+            search = min(searches, key=StudySearch.share_spent)
+            if (ruling := search.promotion()) is not None:
+                trial = search.state.trials[ruling.trial]
+                self._rule(search, ruling)
+                search.grant(trial)
+                return _search_job(search, trial)
+            trial = self._start(search)
+            if trial.origin != "repeat":
+                search.grant(trial)
+                return _search_job(search, trial)
+            self._repeat(search, trial)
+            self._settle(search)
+        return None
+
+    def _start(self, search: StudySearch) -> Trial:
+        """Record the next trial of a search as begun."""
+        start = search.start()
+        suggestion, origin = start.suggestion, start.suggestion.origin
+        repeats = start.of is not None and origin != "confirm"
         self._record(
             "trial_started",
-            study=study.id,
-            trial=number,
+            study=search.study.id,
+            trial=suggestion.number,
             config=suggestion.config,
-            seed=seed,
-            origin=suggestion.origin,
+            seed=start.seed,
+            origin="repeat" if repeats else origin,
             sampler=suggestion.attributes,
+            **({} if start.of is None else {"of": start.of}),
         )
-        search.grant(number, 0)
-        return Job(
-            kind="search", study=study.id, number=number, config=suggestion.config, seed=seed
-        )
+        return search.state.trials[suggestion.number]
+
+    def _repeat(self, search: StudySearch, trial: Trial) -> None:
+        """A configuration that was tried before is not trained again: its curve is told again."""
+        self._finish_trial(search, trial, "repeated", f"the configuration of trial {trial.of}")
 
     def _unseal(self, job: Job) -> None:
         search = self._searches[job.study]
         if not search.state.replicates[job.number].unsealed:
-            task = search.study.task
             self._record(
                 "test_unsealed",
                 study=job.study,
                 replicate=job.number,
-                task=task,
-                fingerprint=self._test_fingerprints[task],
+                task=search.study.task,
+                fingerprint=self._test_fingerprints[search.study.data],
             )
 
     # --- messages ---
@@ -213,6 +240,8 @@ class Engine:
                 self._on_tested(search, job, message)
             else:
                 self._on_failure(search, job, message)
+        if goes_on and isinstance(message, Report) and self._pausing():
+            goes_on = False  # it goes on from its checkpoint when the run is resumed
         if not goes_on:
             self._in_flight.discard(job.key)
             self._settle(search)
@@ -257,6 +286,10 @@ class Engine:
             )
         if isinstance(owner, Replicate):
             return True
+        if report.score is None:
+            error = f"epoch {report.epoch} was reported without a validation score"
+            self._fail(search, job, "no_score", report.epoch, error)
+            return False
         if search.state.state == "failed":
             self._finish_trial(search, owner, "stopped", "its study has ended")
             return False
@@ -269,25 +302,28 @@ class Engine:
             whole = epoch >= search.study.search.max_epochs
             self._finish_trial(search, trial, "completed", "max_epochs" if whole else "patience")
             return False
-        if (rung := search.at_rung(trial)) is not None:
-            self._record(
-                "trial_rung",
-                study=search.study.id,
-                trial=trial.number,
-                rung=rung.rung,
-                score=rung.score,
-                decision="promoted" if rung.goes_on else "stopped",
-            )
-        if trial.rungs.get(epoch, (0.0, ""))[1] == "stopped":
-            eta = search.study.search.reduction_factor
-            self._finish_trial(
-                search, trial, "stopped", f"below the best 1/{eta} at the rung of epoch {epoch}"
-            )
+        if (ruling := search.ruling(trial)) is not None:
+            self._rule(search, ruling)
+        if trial.resting_at is not None:
             return False
-        if epoch >= search.granted(trial.number) and search.grant(trial.number, epoch) <= epoch:
+        if (rung := _stopped_at(trial)) is not None:
+            reason = search.scheduler.reason(trial.number, rung)
+            self._finish_trial(search, trial, "stopped", reason)
+            return False
+        if epoch >= search.granted(trial) and search.grant(trial) <= epoch:
             self._finish_trial(search, trial, "stopped", "the study's effort is spent")
             return False
         return True
+
+    def _rule(self, search: StudySearch, ruling: Ruling) -> None:
+        self._record(
+            "trial_rung",
+            study=search.study.id,
+            trial=ruling.trial,
+            rung=ruling.rung,
+            score=ruling.score,
+            decision=ruling.decision,
+        )
 
     def _on_tested(self, search: StudySearch, job: Job, tested: Tested) -> None:
         replicate = search.state.replicates[job.number]
@@ -323,6 +359,9 @@ class Engine:
         )
 
     def _on_failure(self, search: StudySearch, job: Job, failure: Failure) -> None:
+        if failure.reason == "storage":
+            self.paused = failure.error  # no configuration is to blame: nothing is recorded
+            return
         self._fail(search, job, failure.reason, failure.epoch, failure.error)
 
     def _fail(self, search: StudySearch, job: Job, reason: str, epoch: int, error: str) -> None:
@@ -388,11 +427,22 @@ class Engine:
         if search.state.state != "running":
             return
         if (error := search.broken_by()) is not None:
+            self._dismiss(search)
             self._finish_study(search, "failed", None, f"the same error in a row: {error}")
-        elif search.exhausted():
+            return
+        if search.exhausted():
+            self._dismiss(search)
+        if search.exhausted():  # what was at rest may have kept the best from being confirmed
             winner, why = search.winner()
             state = "failed" if winner is None else "completed"
             self._finish_study(search, state, winner.number if winner else None, why)
+
+    def _dismiss(self, search: StudySearch) -> None:
+        """End the trials that rest: nothing will promote them any more."""
+        for trial in search.resting():
+            assert trial.resting_at is not None
+            place = search.scheduler.place(trial.resting_at)
+            self._finish_trial(search, trial, "stopped", f"not promoted from the rung of {place}")
 
     def _finish_study(self, search: StudySearch, state: str, winner: int | None, why: str) -> None:
         self._record("study_finished", study=search.study.id, state=state, winner=winner, why=why)
@@ -421,6 +471,28 @@ class Engine:
         if "study" in record:
             self._searches[record["study"]].apply(record)
         self._on_event(record)
+
+
+def _open(search: StudySearch) -> bool:
+    """Whether a search has a trial to go on with or to start."""
+    return search.may_start() or search.promotion() is not None
+
+
+def _search_job(search: StudySearch, trial: Trial) -> Job:
+    return Job(
+        kind="search",
+        study=search.study.id,
+        number=trial.number,
+        config=trial.config,
+        seed=trial.seed,
+        known_epoch=trial.epoch,
+        save_epochs=search.save_epochs(trial),
+    )
+
+
+def _stopped_at(trial: Trial) -> float | None:
+    """The rung where a trial was ruled to stop."""
+    return next((rung for rung, (_, said) in trial.rungs.items() if said == "stopped"), None)
 
 
 def _predictions_name(job: Job) -> str:

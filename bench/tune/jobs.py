@@ -18,10 +18,11 @@ class Context:
 
     studies: dict[str, Study]
     prepared: dict[str, str]
-    """By task: the folder of its prepared data on the driver's node."""
+    """By `Study.data`: the folder of the prepared data on the driver's node."""
     raw: dict[str, str]
-    """By task: the folder of the raw data, from which another node prepares its own copy."""
+    """By `Study.data`: where the raw data lie, from which another node prepares its own copy."""
     options: dict[str, dict[str, Any]]
+    """By task."""
     checkpoints: str
     """Folder or URL below which checkpoints lie."""
     checkpoint_every_s: float
@@ -47,6 +48,10 @@ class Job:
     stop_epoch: int | None = None
     known_epoch: int = 0
     """Epochs up to here stand in the ledger already."""
+    save_epochs: tuple[int, ...] | None = ()
+    """Epochs whose checkpoint must stand before they are reported; None: all."""
+    stall_seconds: float | None = None
+    """Without a message for so long the worker ends itself, and another goes on; None: never."""
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -63,7 +68,8 @@ class Job:
 class Failure:
     """Why a job ended without its result. The worker lives on."""
 
-    reason: Literal["diverged", "out_of_memory", "model_error", "data_error"]
+    reason: Literal["diverged", "out_of_memory", "model_error", "data_error", "storage"]
+    """`storage`: a checkpoint cannot be written, which is no trial's fault: the run pauses."""
     epoch: int
     """The epoch that was begun when it happened."""
     error: str

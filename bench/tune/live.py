@@ -58,7 +58,7 @@ class LiveView:
             trials = len(search.state.trials)
             verb = "searched" if event["state"] == "completed" else "FAILED"
             self._console.print(
-                f"{_name(search)}: {verb} with {trials} trials, {event['why']}",
+                f"{_name(search)}: {verb} with {trials} trial{'s' * (trials != 1)}, {event['why']}",
                 markup=False,
                 highlight=False,
                 soft_wrap=True,
@@ -97,7 +97,8 @@ class LiveView:
 
 
 def _name(search: StudySearch) -> str:
-    return f"{search.study.task}: {search.study.entrant.label}"
+    part = search.study.part
+    return f"{search.study.task}: {search.study.entrant.label}{f', {part}' if part else ''}"
 
 
 def _cells(engine: Engine, search: StudySearch) -> list[str]:
@@ -111,16 +112,27 @@ def _cells(engine: Engine, search: StudySearch) -> list[str]:
         _name(search) + failed,
         str(ended),
         str(engine.in_flight(plan.id)),
-        f"{state.effort}/{plan.search.effort_epochs}",
+        f"{_spent(search):.0f}/{plan.search.effort:.0f}{' s' * plan.search.in_effort_seconds}",
         f"{score[0]:.4f}" if score else "",
         f"{replicated}/{plan.replicates.seeds}",
     ]
 
 
+def _spent(search: StudySearch) -> float:
+    """What a search has spent, in the unit of its effort."""
+    state = search.state
+    return state.charged_seconds if search.study.search.in_effort_seconds else state.effort
+
+
 def _epochs_planned(search: StudySearch) -> float:
-    plan = search.study
+    """Epochs of a whole study; an effort in seconds counts as the epochs that it may buy."""
+    plan, state = search.study, search.state
+    epochs = plan.search.effort
+    if plan.search.in_effort_seconds:
+        each = state.charged_seconds / state.effort if state.effort else 1.0
+        epochs = plan.search.effort / max(each, 1e-9)
     replicate = plan.search.max_epochs * plan.replicates.seeds
-    return plan.search.effort_epochs + (0 if search.state.state == "failed" else replicate)
+    return epochs + (0 if state.state == "failed" else replicate)
 
 
 def _epochs_done(search: StudySearch) -> float:

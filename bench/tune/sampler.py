@@ -21,7 +21,7 @@ class Suggestion:
 
     number: int
     config: Config
-    origin: Literal["sampler", "enqueued"]
+    origin: Literal["sampler", "enqueued", "confirm"]
     attributes: dict[str, Any]
     """The system attributes that it left in Optuna."""
 
@@ -40,6 +40,20 @@ class Sampler:
         self._mirror = optuna.create_study(storage=self._storage, direction="maximize")
         self._mirror_id = self._storage.get_study_id_from_name(self._mirror.study_name)
         self._trials: dict[int, Any] = {}
+        self.resting: set[int] = set()
+        """Trials that rest at a rung: shown to Optuna's sampler as stopped there."""
+
+    def exhausted(self, number: int) -> bool:
+        """Whether there is no configuration left for trial `number`."""
+        return False
+
+    def rest(self, trial: Trial) -> None:
+        """A trial rests at a rung: the sampler is to learn from what it has reached."""
+        self.resting.add(trial.number)
+
+    def wake(self, trial: Trial) -> None:
+        """A trial goes on from its rung."""
+        self.resting.discard(trial.number)
 
     def ask(self, number: int) -> Suggestion:
         """The configuration of trial `number`. Trials are asked for in order, from 0."""
@@ -92,8 +106,8 @@ class Sampler:
     def _id_of(self, number: int) -> int:
         return int(self._storage.get_trial_id_from_study_id_trial_number(self._mirror_id, number))
 
-    def tell(self, trial: Trial) -> None:
-        """How a trial ended.
+    def tell(self, trial: Trial, *, like: Trial | None = None) -> None:
+        """How a trial ended; like: the trial that it repeats, whose curve is told again.
 
         A stopped trial is PRUNED with its intermediate values. A diverged one is PRUNED without
         any, which TPE ranks below every other: the sampler learns to avoid it. What failed for
@@ -101,6 +115,8 @@ class Sampler:
         """
         states = self._optuna.trial.TrialState
         mirrored = self._trials.pop(trial.number)
+        self.resting.discard(trial.number)
+        trial = like or trial
         best = trial.best()
         if trial.state == "completed" and best is not None:
             self._report(mirrored, trial)

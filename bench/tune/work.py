@@ -122,26 +122,27 @@ class Workshop:
 
     def _parts(self, study: Study) -> tuple[Task, Family, PreparedTask]:
         task: Task = registry.tasks().get(study.task)
-        return task, registry.families().get(study.entrant.family), self._prepared(task)
+        return task, registry.families().get(study.entrant.family), self._prepared(task, study)
 
-    def _prepared(self, task: Task) -> PreparedTask:
-        """The task's data: the driver's copy where this node sees it, else one of its own."""
+    def _prepared(self, task: Task, study: Study) -> PreparedTask:
+        """The study's data: the driver's copy where this node sees it, else one of its own."""
         from bench.data.prepare import prepare
         from bench.data.prepared import PreparedTask
 
-        if task.id not in self._data:
-            there = Path(self._context.prepared[task.id])
+        if study.data not in self._data:
+            there = Path(self._context.prepared[study.data])
             if (there / "manifest.json").exists():
-                self._data[task.id] = PreparedTask(there)
+                self._data[study.data] = PreparedTask(there)
             else:
-                self._data[task.id] = prepare(
+                self._data[study.data] = prepare(
                     task,
-                    Path(self._context.raw[task.id]),
+                    Path(self._context.raw[study.data]),
                     options=self._context.options[task.id],
                     seed=SPLIT_SEED,
                     cache=cache_root(),
+                    fold=study.fold,
                 )
-        return self._data[task.id]
+        return self._data[study.data]
 
 
 def _scored(job: Job, study: Study) -> tuple[Split, ...]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.tune.asha import goes_on
+from bench.tune.schedulers.asha import goes_on
 
 
 @pytest.mark.parametrize(
