@@ -1,7 +1,12 @@
 """The exceptions for mistakes that a user can mend."""
 
+import errno
+
 SHOWN = 20
 """Mistakes that one message lists; of the others, their number."""
+
+STORAGE_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE})
+"""What a write may fail with for which no configuration and no code is to blame."""
 
 
 class UserError(Exception):

@@ -187,6 +187,7 @@ def context(*files: PluginFile, **environment: str) -> Context:
         options={},
         checkpoints="",
         checkpoint_every_s=1,
+        deadline=None,
         threads=1,
         device="cpu",
         plugins=files,

@@ -61,11 +61,22 @@ StorageOption = Annotated[
 RunArgument = Annotated[Path, typer.Argument(help="A run's folder, as `bench list runs` names it.")]
 
 
+MaxHoursOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        help="Pause after so many hours: what is in flight is checkpointed, the report is made, "
+        "`bench resume` goes on.",
+    ),
+]
+
+
 def driver_options(
     workers: int | None,
     gpus_per_trial: float | None,
     address: str | None,
     storage: str | None,
+    max_hours: float | None = None,
 ) -> Any:
     """How a run is worked off, as the driver takes it."""
     from bench.tune.driver import Options
@@ -75,6 +86,7 @@ def driver_options(
         gpus_per_trial=gpus_per_trial,
         address=address,
         storage=storage,
+        max_hours=max_hours,
     )
 
 

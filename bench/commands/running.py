@@ -14,6 +14,7 @@ from bench.commands.options import (
     DataOption,
     EntrantsOption,
     GpusOption,
+    MaxHoursOption,
     PluginsOption,
     RunArgument,
     ScaleOption,
@@ -49,6 +50,7 @@ def run(
     address: AddressOption = None,
     storage: StorageOption = None,
     plugins: PluginsOption = None,
+    max_hours: MaxHoursOption = None,
     sealed: Annotated[
         bool,
         typer.Option(
@@ -105,7 +107,9 @@ def run(
         rehearsed = list(preflight.entrants(found.studies, prepared, step, progress))
     preflight.refuse(found, rehearsed)
     launch.create(found, prepared, folder=folder, weights=weights, command=sys.argv)
-    _proceed(folder.path, driver_options(workers, gpus_per_trial, address, storage), console)
+    _proceed(
+        folder.path, driver_options(workers, gpus_per_trial, address, storage, max_hours), console
+    )
 
 
 def resume(
@@ -115,6 +119,7 @@ def resume(
     address: AddressOption = None,
     storage: StorageOption = None,
     plugins: PluginsOption = None,
+    max_hours: MaxHoursOption = None,
 ) -> None:
     """Go on with a run where its ledger ends.
 
@@ -126,7 +131,9 @@ def resume(
 
     check_torch()
     runs.load_plugins(*runs.load(run), given=plugins or ())
-    _proceed(run, driver_options(workers, gpus_per_trial, address, storage), console_of())
+    _proceed(
+        run, driver_options(workers, gpus_per_trial, address, storage, max_hours), console_of()
+    )
 
 
 def unseal(
@@ -175,6 +182,9 @@ def _proceed(
         typer.echo(f"\ninterrupted, nothing is lost: go on with `{again} {path}`", err=True)
         raise typer.Exit(INTERRUPTED) from None
     show_report(path, console)
+    if outcome == "paused":
+        typer.echo(f"paused, the time is up: go on with `{again} {path}`", err=True)
+        return
     if outcome == "failed":
         typer.echo("bench: the run ended with failures, see above and the report", err=True)
         raise typer.Exit(1)

@@ -18,7 +18,7 @@ from bench.ledger.events import (
     mistake,
     timeless,
 )
-from bench.ledger.file import Ledger, read
+from bench.ledger.file import Ledger, LedgerUnwritable, read
 from bench.ledger.register import openings, register_missed, register_opening
 from bench.ledger.state import Replicate, RunState, StudyState, Training, Trial, fold
 
@@ -27,6 +27,7 @@ __all__ = [
     "Event",
     "fold",
     "Ledger",
+    "LedgerUnwritable",
     "MEASURED",
     "mistake",
     "openings",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import math
@@ -9,6 +10,8 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import from_json
 
 from bench.errors import UserError
 from bench.ledger.events import DURABLE, VERSION, Event, mistake
@@ -31,7 +34,7 @@ def read(path: Path) -> list[Event]:
 
 def _parse(line: bytes, path: Path, number: int) -> Event:
     try:
-        event = json.loads(line)
+        event = from_json(line)
     except ValueError:
         event = None
     if not isinstance(event, dict):
@@ -47,6 +50,10 @@ def _parse(line: bytes, path: Path, number: int) -> Event:
     return event
 
 
+class LedgerUnwritable(Exception):
+    """A line could not be written: nothing may happen that is not recorded."""
+
+
 class Ledger:
     """The open ledger of a run; one process at a time may hold it."""
 
@@ -60,6 +67,7 @@ class Ledger:
         except OSError:
             self._file.close()
             raise UserError(f"{path.parent} is in use by another process: wait for it") from None
+        self._torn: str | None = None
         self._cut_torn_line()
         self.state = RunState()
         for event in read(path):
@@ -73,20 +81,37 @@ class Ledger:
         self._file.seek(0, os.SEEK_END)
 
     def append(self, event: str, **fields: Any) -> Event:
-        """Write one event, flush it, apply it to the state; returns it as written."""
+        """Write one event, flush it, apply it to the state; returns it as written.
+
+        Raises LedgerUnwritable where the disk is full or gone.
+        """
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         record: Event = {"v": VERSION, "t": now, "event": event, **_finite(fields)}
         wrong = mistake(record)
         assert wrong is None, wrong
-        self._file.write(json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n")
-        self._file.flush()
-        if event in DURABLE:
-            os.fsync(self._file.fileno())
+        self._write(record, durable=event in DURABLE)
         self.state.apply(record)
         return record
 
+    def _write(self, record: Event, *, durable: bool) -> None:
+        """One line. Once a line could not be written nothing follows it: it may be torn."""
+        if self._torn is not None:
+            raise LedgerUnwritable(self._torn)
+        try:
+            self._file.write(
+                json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+            )
+            self._file.flush()
+            if durable:
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            self._torn = f"{self.path} cannot be written ({error.strerror or error})"
+            raise LedgerUnwritable(self._torn) from None
+
     def close(self) -> None:
-        self._file.close()
+        # What a full disk refused is still in the buffer; the next opening cuts a torn line off.
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def __enter__(self) -> Ledger:
         return self

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import provisions, registry, runs
+from bench import extend, provisions, registry, runs
 from bench.errors import UserError
 from bench.folders import openings_register
 from bench.ledger import (
@@ -40,6 +41,8 @@ class Options:
     address: str | None = None
     storage: str | None = None
     checkpoint_every_s: float = 30.0
+    max_hours: float | None = None
+    """After these the run pauses, with what is in flight checkpointed; None: it ends by itself."""
 
 
 def proceed(
@@ -49,7 +52,7 @@ def proceed(
     *,
     watch: Callable[[Engine], Any] | None = None,
 ) -> str:
-    """Work a run off from where its ledger ends; returns `completed` or `failed`.
+    """Work a run off from where its ledger ends; returns `completed`, `failed` or `paused`.
 
     A sealed run stays sealed. watch: makes a context manager with an `update(event)` method around
     the running engine.
@@ -86,7 +89,7 @@ def _check_sealed(folder: RunFolder, file: RunFile) -> None:
             f"a run is unsealed once, {folder.path} was on {state.unsealing['t'][:10]}: "
             f"`bench report {folder.path}` shows its test scores"
         )
-    if state.unsealing is None and state.finished is None:
+    if state.unsealing is None and (state.finished is None or extend.pending(file, state)):
         raise UserError(
             f"only a finished run can be unsealed, {folder.path} is not: end it with "
             f"`bench resume {folder.path}` first"
@@ -108,6 +111,7 @@ def _proceed(
         _check_test_data(roots)
     with Ledger(folder.ledger) as ledger:
         state = ledger.state
+        more = extend.pending(file, state)
         if state.started is None:
             ledger.append(
                 "run_started",
@@ -118,14 +122,20 @@ def _proceed(
                 studies=[study.id for study in file.studies],
                 sealed=file.sealed,
             )
-        elif state.finished is not None and not (unseal and state.sealed):
+        elif state.finished is not None and not (unseal and state.sealed) and not more:
             return str(state.finished["state"])
         else:
             provisions.check_unchanged(file.studies, file.weights)
-            ledger.append("run_resumed" if state.finished is None else "run_unsealed")
+            if state.finished is None:
+                ledger.append("run_resumed")
+            elif unseal:
+                ledger.append("run_unsealed")
+        for extension in more:
+            ledger.append("run_extended", **extension)
         run = folder.path.resolve().name
         register_missed(openings_register(), state.unsealed, run=run)
         events = _Events(folder, file)
+        deadline = None if options.max_hours is None else time.time() + 3600 * options.max_hours
         engine = Engine(
             file.studies,
             spaces,
@@ -134,9 +144,14 @@ def _proceed(
             save_predictions=lambda name, arrays: save_predictions(folder, name, arrays),
             discard_checkpoint=_discard(_checkpoints(folder, options)),
             on_event=events,
+            expired=lambda: deadline is not None and time.time() >= deadline,
         )
         if not engine.finished():
-            _work(engine, folder, file, options, roots, events, watch)
+            _work(engine, folder, file, options, roots, events, watch, deadline)
+        if engine.paused is not None and not engine.expired():
+            raise UserError(f"{engine.paused}. Then go on with `bench resume {folder.path}`")
+        if engine.paused is not None:
+            return "paused"
         outcome = engine.outcome()
         ledger.append("run_finished", state=outcome)
         return outcome
@@ -150,6 +165,7 @@ def _work(
     roots: Mapping[str, Path],
     events: _Events,
     watch: Callable[[Engine], Any] | None,
+    deadline: float | None,
 ) -> None:
     with experiment.cluster(
         options.address, workers=options.workers, gpus=options.gpus_per_trial
@@ -163,6 +179,7 @@ def _work(
             options=file.suite.options,
             checkpoints=_checkpoints(folder, options),
             checkpoint_every_s=options.checkpoint_every_s,
+            deadline=deadline,
             threads=resources.cpus,
             device="cuda" if resources.gpus else "cpu",
             plugins=registry.plugin_files(),

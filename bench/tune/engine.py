@@ -46,7 +46,7 @@ class Engine:
         self._save_predictions = save_predictions
         self._discard_checkpoint = discard_checkpoint
         self._on_event = on_event
-        self._expired = expired
+        self.expired = expired
         self.paused: str | None = None
         """Why nothing more is begun, though there is more to do: to be resumed later."""
         self._in_flight: set[tuple[str, str, int]] = set()
@@ -84,6 +84,7 @@ class Engine:
         if self._pausing():
             return None
         job = next(self._begun(), None) or self._new_replicate() or self._search_on()
+        job = job or self._new_replicate()  # a search may have ended with nothing but repeats
         if job is None:
             return None
         if job.kind == "test":
@@ -103,7 +104,7 @@ class Engine:
 
     def _pausing(self) -> bool:
         """Whether nothing more is begun: the time is up, or nothing can be stored."""
-        if self.paused is None and self._expired():
+        if self.paused is None and self.expired():
             self.paused = "the time that it was given is up"
         return self.paused is not None
 
@@ -142,9 +143,10 @@ class Engine:
         )
 
     def _next_replicate(self, search: StudySearch) -> int | None:
-        number = len(search.state.replicates)
-        due = search.state.state == "completed" and number < search.study.replicates.seeds
-        return number if due else None
+        state = search.state
+        due = state.state == "completed" and len(state.replicates) < search.study.replicates.seeds
+        # Those of earlier winners keep their numbers, and with them their streams and files.
+        return len(state.replicates) + len(state.superseded) if due else None
 
     def _new_replicate(self) -> Job | None:
         for search in self._searches.values():

@@ -175,10 +175,7 @@ def run(engine: Engine, worker: type, resources: Resources) -> None:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     if link.broken is not None:
-        raise UserError(
-            f"no worker can start ({link.broken}): is the project installed on every node? "
-            "Then go on with `bench resume`"
-        )
+        raise UserError(f"{link.broken} Then go on with `bench resume`")
     if not engine.finished():
         raise RuntimeError("Ray Tune ended before the run's work did")
 

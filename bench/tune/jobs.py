@@ -26,6 +26,8 @@ class Context:
     checkpoints: str
     """Folder or URL below which checkpoints lie."""
     checkpoint_every_s: float
+    deadline: float | None
+    """Unix time after which every report follows its checkpoint: the run pauses then."""
     threads: int
     device: str
     plugins: tuple[PluginFile, ...] = ()

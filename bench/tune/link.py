@@ -7,12 +7,16 @@ both for restoring; a run is resumed from its ledger, so what is pickled is empt
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from bench.errors import STORAGE_FAULTS
+from bench.ledger import LedgerUnwritable
 from bench.tune.engine import Engine
 from bench.tune.jobs import Idle, Job
 
@@ -29,7 +33,7 @@ class Link:
         self._jobs: dict[str, Job | None] = {}
         self._setup_failures = 0
         self.broken: str | None = None
-        """Why no worker can start; the run must end and be resumed later."""
+        """Why nothing can go on; the run must end and be resumed later."""
 
     def over(self) -> bool:
         """Whether nothing more is handed out."""
@@ -39,8 +43,10 @@ class Link:
         """The configuration of the next Tune trial; None while all workers are taken."""
         if len(self._jobs) >= self._workers:
             return None
-        self._jobs[trial_id] = job = self.engine.next_job()
-        return {"job": job}
+        with self._recorded():
+            self._jobs[trial_id] = job = self.engine.next_job()
+            return {"job": job}
+        return None
 
     def message(self, trial_id: str, content: Any, *, others_wait: bool) -> bool:
         """Take a message in; returns whether the Tune trial goes on.
@@ -53,7 +59,9 @@ class Link:
             goes_on = not (others_wait or self.engine.has_job() or self.over())
         else:
             assert job is not None
-            goes_on = self.engine.on_message(job, content) and self.broken is None
+            goes_on = False
+            with self._recorded():
+                goes_on = self.engine.on_message(job, content) and self.broken is None
         if not goes_on:
             del self._jobs[trial_id]
         return goes_on
@@ -68,11 +76,26 @@ class Link:
         if "creation task" in error:
             self._setup_failures += 1
             if self._setup_failures >= SETUP_FAILURES:
-                self.broken = lines[-1]
+                self.broken = (
+                    f"no worker can start ({lines[-1]}): is the project installed on every node?"
+                )
             if job is not None:
                 self.engine.put_back(job)
         elif job is not None:
-            self.engine.on_death(job, lines[0])
+            with self._recorded():
+                self.engine.on_death(job, lines[0])
+
+    @contextlib.contextmanager
+    def _recorded(self) -> Iterator[None]:
+        """What cannot be recorded does not happen: the run ends, to be resumed later."""
+        try:
+            yield
+        except LedgerUnwritable as error:
+            self.broken = f"{error}: make room."
+        except OSError as error:
+            if error.errno not in STORAGE_FAULTS:
+                raise
+            self.broken = f"{error.filename or 'the run'} cannot be written ({error.strerror})."
 
 
 class JobSearcher(Searcher):

@@ -68,6 +68,7 @@ class StudySearch:
                 )
                 self.scheduler.apply(ruling)
                 if ruling.decision == "paused":
+                    self._granted[trial.number] = trial.epoch
                     self._sampler.rest(trial)
                 elif trial.number in self._sampler.resting:
                     self._sampler.wake(trial)
@@ -156,15 +157,23 @@ class StudySearch:
     @property
     def confirming(self) -> bool:
         """Whether the best trials are being trained again."""
-        return any(trial.origin == "confirm" for trial in self.state.trials.values())
+        return bool(self._confirmations())
+
+    def _confirmations(self) -> list[Trial]:
+        """The trials that were trained again; a search that was reopened confirms its best anew."""
+        return [
+            trial
+            for number, trial in self.state.trials.items()
+            if trial.origin == "confirm" and number >= self.state.since
+        ]
 
     def may_start(self) -> bool:
         """Whether the search may start another trial now."""
-        if self.state.state != "running" or self.left <= 0 or self.broken_by() is not None:
+        if self.state.state != "running" or self.broken_by() is not None:
             return False
         if self.confirming or self._searched():
             return self._to_confirm() is not None
-        return self._may_suggest()
+        return self.left > 0 and self._may_suggest()
 
     def _may_suggest(self) -> bool:
         cap = self.study.search.max_trials
@@ -242,13 +251,22 @@ class StudySearch:
         """The next trial to train again, and its fresh seed."""
         if not (self.confirming or self._searched()):
             return None
-        begun = [trial.of for trial in self.state.trials.values() if trial.origin == "confirm"]
+        begun = [trial.of for trial in self._confirmations()]
         for turn in range(self.study.search.confirm_seeds):
             for candidate in self._candidates():
                 if begun.count(candidate.number) <= turn:
-                    seed = derive(self.study.seed, "confirm", candidate.number, turn)
-                    return candidate, seed
+                    return candidate, self._fresh_seed(candidate)
         return None
+
+    def _fresh_seed(self, candidate: Trial) -> int:
+        """A seed under which a candidate was not confirmed yet, before the search was reopened
+        neither."""
+        turn = sum(
+            trial.of == candidate.number
+            for trial in self.state.trials.values()
+            if trial.origin == "confirm"
+        )
+        return derive(self.study.seed, "confirm", candidate.number, turn)
 
     def winner(self) -> tuple[Trial | None, str]:
         """The trial whose configuration is replicated, and why."""
@@ -273,9 +291,9 @@ class StudySearch:
         """The best mean over fresh seeds, its trial, and how many seeds; failed ones count as none:
         of candidates, those with the most seeds are compared."""
         scores: dict[int, list[float]] = {}
-        for trial in self.state.trials.values():
+        for trial in self._confirmations():
             best = trial.best()
-            if trial.origin == "confirm" and trial.of is not None and trial.state != "failed":
+            if trial.of is not None and trial.state != "failed":
                 scores.setdefault(trial.of, []).extend([best[0]] if best else [])
         most = max((len(found) for found in scores.values()), default=0)
         ranked = [

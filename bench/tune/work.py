@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import math
 import os
 import traceback
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from bench.errors import UserError
 from bench.folders import SPLIT_SEED, cache_root
 from bench.spec import Budget, Family, Report, Split, Study, Task
 from bench.tune.jobs import Content, Context, Failure, Job, Tested, Trained
+from bench.tune.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from bench.data.prepared import PreparedTask
@@ -22,12 +25,14 @@ if TYPE_CHECKING:
 class Workshop:
     """Everything that one worker's jobs share: plug-ins, threads, mapped data."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, watchdog: Watchdog | None = None) -> None:
+        """watchdog: of the process, where it is watched; it hears of what makes no message."""
         # Before anything is imported that reads them once.
         os.environ.update(context.environment)
         from bench.train import device
 
         self._context = context
+        self._watchdog = watchdog or Watchdog()
         self._data: dict[str, PreparedTask] = {}
         for plugin in context.plugins:
             registry.add_plugin(plugin)
@@ -71,6 +76,7 @@ class Workshop:
             seed=job.seed,
             budget=Budget(
                 max_epochs=study.search.max_epochs,
+                max_seconds=study.search.max_seconds,
                 stop_epoch=job.stop_epoch,
                 patience=study.search.patience,
             ),
@@ -81,6 +87,9 @@ class Workshop:
             replicate=replicate,
             refit=study.replicates.refit if replicate else "train",
             checkpoint_every_s=self._context.checkpoint_every_s,
+            save_epochs=job.save_epochs,
+            save_after=math.inf if self._context.deadline is None else self._context.deadline,
+            alive=self._watchdog.beat,
         )
 
     def _score(self, job: Job, study: Study, checkpoint: Checkpoint) -> Tested:
@@ -134,14 +143,15 @@ class Workshop:
             if (there / "manifest.json").exists():
                 self._data[study.data] = PreparedTask(there)
             else:
-                self._data[study.data] = prepare(
-                    task,
-                    Path(self._context.raw[study.data]),
-                    options=self._context.options[task.id],
-                    seed=SPLIT_SEED,
-                    cache=cache_root(),
-                    fold=study.fold,
-                )
+                with self._watchdog.pause():  # hours, for a large data set
+                    self._data[study.data] = prepare(
+                        task,
+                        Path(self._context.raw[study.data]),
+                        options=self._context.options[task.id],
+                        seed=SPLIT_SEED,
+                        cache=cache_root(),
+                        fold=study.fold,
+                    )
         return self._data[study.data]
 
 
@@ -161,10 +171,15 @@ def failure(error: Exception, *, epoch: int) -> Failure:
     """
     import torch
 
+    from bench.train.checkpoint import StorageError
     from bench.train.steps import Diverged
 
     if isinstance(error, Diverged):
         return Failure(reason="diverged", epoch=error.epoch, error=" ".join(str(error).split()))
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        error = StorageError(str(error.filename or "a file"), error)
+    if isinstance(error, StorageError):
+        return Failure(reason="storage", epoch=epoch, error=" ".join(str(error).split()))
     place = plugins.where(error)
     if isinstance(error, UserError):
         said = f"{place}: {error}" if place else str(error)

@@ -1,7 +1,8 @@
 """The Tune trainable: a worker that is kept, and runs one job after another.
 
 Failures of a job are messages, not exceptions, so that the process with its imported torch, its
-CUDA context and its mapped data lives on. Only a death of the process reaches Tune as an error.
+CUDA context and its mapped data lives on. Only a death of the process reaches Tune as an error;
+a job that sends nothing for too long is made one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from ray import tune
 
 from bench.tune.jobs import Content, Context, Idle, Job, Message
+from bench.tune.watchdog import Watchdog
 from bench.tune.work import Workshop
 
 IDLE_SECONDS = 0.1
@@ -26,20 +28,25 @@ class Worker(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         self._messages: Iterator[Content] = iter(())
+        self._stall_seconds: float | None = None
+        self._watchdog = Watchdog()
         self._workshop = self.open_workshop()
         self.reset_config(config)
 
     def open_workshop(self) -> Any:
         """What turns jobs into messages."""
-        return Workshop(self.context)
+        return Workshop(self.context, self._watchdog)
 
     def reset_config(self, config: dict[str, Any]) -> bool:
         job: Job | None = config["job"]
         self._messages = _idle() if job is None else self._workshop.messages(job)
+        self._stall_seconds = None if job is None else job.stall_seconds
         return True
 
     def step(self) -> dict[str, Any]:
-        return {"message": Message(next(self._messages))}
+        # Between two steps it is the driver who takes his time.
+        with self._watchdog.over(self._stall_seconds):
+            return {"message": Message(next(self._messages))}
 
     def cleanup(self) -> None:
         self._messages = iter(())

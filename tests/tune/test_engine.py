@@ -17,7 +17,7 @@ def comparable(folder):
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-@pytest.mark.parametrize("scheduler", ["asha", "none"])
+@pytest.mark.parametrize("scheduler", ["asha", "asha_promote", "hyperband", "median", "none"])
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
 def test_every_study_spends_exactly_its_effort(tmp_path, workers, scheduler, sampler):
     studies = [study(n, scheduler=scheduler, sampler=sampler) for n in "abc"]
@@ -53,8 +53,10 @@ def test_same_seed_same_ledger(tmp_path):
     assert comparable(tmp_path / "1") == comparable(tmp_path / "2")
 
 
-def test_killed_after_any_message_and_resumed_is_the_unbroken_run(tmp_path):
-    studies = [study("a", seeds=2, effort_epochs=14), study("b", seeds=2, effort_epochs=14)]
+@pytest.mark.parametrize("scheduler", ["asha", "asha_promote", "hyperband", "median"])
+def test_killed_after_any_message_and_resumed_is_the_unbroken_run(tmp_path, scheduler):
+    kind = {"seeds": 2, "effort_epochs": 16, "scheduler": scheduler, "max_epochs": 4}
+    studies = [study("a", **kind), study("b", **kind)]
     run(tmp_path / "whole", studies)
     whole = comparable(tmp_path / "whole")
     steps = sum(e["event"].endswith(("reported", "trained", "replicate_finished")) for e in whole)
@@ -94,9 +96,18 @@ def test_an_epoch_that_is_reported_twice_stands_in_the_ledger_once(tmp_path):
     assert max(seen.values()) == 1 and (0, 4) in seen
 
 
-def test_torn_at_any_line_and_resumed_is_the_unbroken_run(tmp_path):
+@pytest.mark.parametrize(
+    "search",
+    [
+        {"scheduler": "asha"},
+        {"scheduler": "asha_promote"},
+        {"scheduler": "median"},
+        {"scheduler": "asha_promote", "confirm": 2, "confirm_seeds": 1},
+    ],
+)
+def test_torn_at_any_line_and_resumed_is_the_unbroken_run(tmp_path, search):
     """A driver may also die between two lines that belong to one decision, or within a line."""
-    studies = [study("a", seeds=2, effort_epochs=14)]
+    studies = [study("a", seeds=2, effort_epochs=20, max_epochs=4, **search)]
     run(tmp_path / "whole", studies)
     whole = comparable(tmp_path / "whole")
     lines = (tmp_path / "whole" / "ledger.jsonl").read_bytes().splitlines(keepends=True)

@@ -31,7 +31,9 @@ def study(
     enqueued: tuple[dict, ...] = (SPACE.defaults(),),
     **search,
 ) -> Study:
-    settings = {"effort_epochs": 30, "max_epochs": 9} | search
+    settings = {"max_epochs": 9} | search
+    if "effort_seconds" not in settings:
+        settings.setdefault("effort_epochs", 30)
     return Study(
         id=f"task-{name}",
         task="task",
@@ -99,10 +101,13 @@ def run(
     discarded: list[str] | None = None,
     sealed: bool = False,
     unseal: bool = False,
+    expired: Callable[[], bool] = lambda: False,
+    space: Space = SPACE,
 ) -> Engine:
     """Work off a run; after `steps` messages the driver dies with Killed.
 
     sealed: of a new run. unseal: of a sealed run that has finished, or was unsealed already.
+    expired: whether the run's time is up. A run that pauses is not finished.
     """
     by_id = {s.id: s for s in studies}
     with Ledger(folder / "ledger.jsonl") as ledger:
@@ -120,11 +125,12 @@ def run(
             ledger.append("run_unsealed")
         engine = Engine(
             studies,
-            {study.id: SPACE for study in studies},
+            {study.id: space for study in studies},
             ledger,
             test_fingerprints={"task": "f00d"},
             save_predictions=lambda name, arrays: {"file": f"{name}.npz", "sha256": "0"},
             discard_checkpoint=(discarded if discarded is not None else []).append,
+            expired=expired,
         )
         clock, order, running = 0.0, 0, []
         while not engine.finished():
@@ -133,6 +139,8 @@ def run(
                 heapq.heappush(
                     running, (clock + 1, order, job, messages(job, by_id[job.study], failing))
                 )
+            if not running and engine.paused is not None:
+                break
             assert running, "nothing runs, nothing is handed out, and the run is not finished"
             if steps is not None:
                 if steps == 0:
@@ -145,5 +153,6 @@ def run(
             elif engine.on_message(job, next(source)):
                 duration = 1 + random.Random(order).random() * (workers > 1)
                 heapq.heappush(running, (clock + duration, order, job, source))
-        ledger.append("run_finished", state=engine.outcome())
+        if engine.paused is None:
+            ledger.append("run_finished", state=engine.outcome())
         return engine
