@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from bench.commands import data, looking, reading, running
+from bench.commands import data, looking, reading, replaying, running, watching
 from bench.commands.running import INTERRUPTED
 from bench.errors import UserError
 
@@ -26,6 +26,9 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     reading.report,
     reading.compare,
     reading.score,
+    watching.status,
+    watching.export,
+    replaying.replay,
     looking.check,
     looking.trial,
 )

@@ -13,6 +13,7 @@ from bench.errors import UserError
 from bench.folders import PHANTOM_SEED, SPLIT_SEED, cache_root
 from bench.runs import RunFile, RunFolder
 from bench.spec import Fold, Scalar, Study, Suite, Task
+from bench.warm_start import WarmStart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,8 @@ class Request:
     """Whether replicates are scored on validation only."""
     against: Path | None = None
     """A run whose protocol this one is to follow."""
+    warm_start: Path | None = None
+    """A run whose best configurations are tried first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +48,9 @@ class Launch:
     sealed: bool = False
     baseline: Baseline | None = None
     """The run that this one is held against."""
+    warm: WarmStart | None = None
+    """What the studies take from another run."""
+    suite_file: Path | None = None
 
     @property
     def tasks(self) -> list[Task]:
@@ -81,7 +87,10 @@ def resolve(request: Request) -> Launch:
             f"{suite.replicates.refit!r}, which trains on it: add `--set refit=train`, or leave "
             "out --sealed"
         )
-    studies = plan.plan(suite)
+    warm = _warm_start(request)
+    studies = plan.plan(suite) if warm is None else plan.plan(suite, first=warm.first)
+    if warm is not None:
+        warm.record(studies)
     datasets = _datasets(suite.tasks)
     found = sources.resolve(
         datasets,
@@ -102,7 +111,21 @@ def resolve(request: Request) -> Launch:
         headline=f"{suite.title}: {what}, at scale {suite.scale}{why}",
         sealed=request.sealed,
         baseline=baseline,
+        warm=warm,
+        suite_file=file.path,
     )
+
+
+def _warm_start(request: Request) -> WarmStart | None:
+    """The run to begin with the best of, read."""
+    if request.warm_start is None:
+        return None
+    if request.against is not None:
+        raise UserError(
+            f"a run against another follows its protocol to the letter, got --warm-start "
+            f"{request.warm_start}: leave it out, or leave out --against"
+        )
+    return WarmStart.of(request.warm_start)
 
 
 def _datasets(tasks: Sequence[str]) -> list[str]:
@@ -166,20 +189,24 @@ def create(
     command: list[str],
 ) -> tuple[RunFolder, RunFile]:
     """Write the run's `run.json`, and its plug-ins beside it. weights: as found, by study."""
+    warm = launch.warm
+    data = {
+        key: _describe(prepared[key], launch, task, fold)
+        for task in launch.tasks
+        for key, fold in _parts(launch, task).items()
+    }
     runs.write(
         folder,
         suite=launch.suite,
         studies=launch.studies,
-        data={
-            key: _describe(prepared[key], launch, task, fold)
-            for task in launch.tasks
-            for key, fold in _parts(launch, task).items()
-        },
+        data=data,
         sealed=launch.sealed,
         against=None if launch.baseline is None else launch.baseline.folder.path,
         weights=weights,
         provenance=provenance.collect(command),
-        notes=[launch.headline],
+        warm_start=None if warm is None else warm.record(launch.studies),
+        suite_file=launch.suite_file,
+        notes=[launch.headline, *([] if warm is None else warm.notes(data))],
     )
     return runs.load(folder.path)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 
-from bench import registry, suites
+from bench import registry, sampler_options, suites
 from bench.errors import UserError
 from bench.seeds import derive
 from bench.spec import (
@@ -25,11 +26,18 @@ from bench.spec import (
     content_hash,
 )
 
+MAX_EPOCHS = 1_000_000
+"""Of a training that a time budget ends."""
 
-def plan(suite: Suite) -> tuple[Study, ...]:
+First = Callable[[Study, Space], Sequence[Config]]
+"""Of a study in this space, configurations that its search is to try before it suggests any."""
+
+
+def plan(suite: Suite, *, first: First = lambda study, space: ()) -> tuple[Study, ...]:
     """The suite's studies: task by task, in the entrants' order, each one's splits and searches.
 
-    Raises UserError where nothing is left to run.
+    first: what is tried after the suite's own first configurations. Raises UserError where nothing
+    is left to run.
     """
     tasks: list[Task] = [registry.tasks().get(name) for name in suite.tasks]
     published = [task.id for task in tasks if isinstance(task.split, PublishedSplit)]
@@ -39,11 +47,10 @@ def plan(suite: Suite) -> tuple[Study, ...]:
             "one: set splits = 1, or choose other tasks with --tasks"
         )
     studies = tuple(
-        _study(suite, task, entrant, search, fold)
+        _study(suite, task, entrant, turn, first)
         for task in tasks
         for entrant in suites.entrants_for(suite, task)
-        for fold in folds(suite)
-        for search in range(suite.replicates.searches)
+        for turn in _turns(suite.replicates)
     )
     if not studies:
         raise UserError(
@@ -53,18 +60,83 @@ def plan(suite: Suite) -> tuple[Study, ...]:
     return studies
 
 
-def folds(suite: Suite) -> tuple[Fold | None, ...]:
-    """The splits of each task: its own, or those of a patient k-fold."""
-    of = suite.replicates.splits
-    return (None,) if of == 1 else tuple(Fold(number=number, of=of) for number in range(of))
+@dataclass(frozen=True, kw_only=True)
+class _Turn:
+    """One of an entrant's studies on a task."""
+
+    fold: Fold | None
+    search: int = 0
+    budget: float | None = None
+    """Of a fixed-time comparison."""
+
+    @property
+    def own(self) -> list[str]:
+        """What makes it another one than the first; what there is once stays out of names and
+        streams."""
+        found = [] if self.fold is None else [f"split{self.fold.number + 1}of{self.fold.of}"]
+        found += [f"search{self.search + 1}"] if self.search else []
+        return found + ([] if self.budget is None else [f"time{self.budget:g}s"])
 
 
-def _study(suite: Suite, task: Task, entrant: Entrant, number: int, fold: Fold | None) -> Study:
+def _turns(replicates: Replicates) -> Iterator[_Turn]:
+    """Each entrant's studies on a task: every split and search, then every time budget."""
+    of = replicates.splits
+    folds = [None] if of == 1 else [Fold(number=number, of=of) for number in range(of)]
+    for fold in folds:
+        for search in range(replicates.searches):
+            yield _Turn(fold=fold, search=search)
+    for budget in replicates.time_budgets_s:
+        for fold in folds:
+            yield _Turn(fold=fold, budget=budget)
+
+
+def _under(search: Search, replicates: Replicates, budget: float | None) -> Search:
+    """The search under a time budget: as many whole trainings' seconds, rungs at shares of it."""
+    if budget is None:
+        return search
+    eta, rungs = (
+        search.reduction_factor,
+        sum(1 for _ in replace(search, grace_seconds=None).rungs()),
+    )
+    return replace(
+        search,
+        effort_epochs=None,
+        effort_seconds=replicates.time_trials * budget,
+        max_epochs=MAX_EPOCHS,
+        max_seconds=budget,
+        grace_seconds=budget / eta ** min(rungs, 2) if rungs else None,
+        confirm=0,
+    )
+
+
+def _study(suite: Suite, task: Task, entrant: Entrant, turn: _Turn, first: First) -> Study:
     family: Family = registry.families().get(entrant.family)
     space = registry.space_of(family, task, entrant.space)
-    fixed, search = suite.training[task.id], suite.searches.get(task.id, suite.search)
+    fixed = suite.training[task.id]
+    search = suite.searches.get(task.id, suite.search)
+    search = _under(search, suite.replicates, turn.budget)
     pins = fixed | {name: value for name, value in entrant.pin.items() if name in space}
-    enqueued = _enqueued(search, space, family, task, entrant, fixed)
+    if mistakes := sampler_options.check_space(search, space, space.held() | pins):
+        raise UserError.of(mistakes, heading=f"{entrant.label} on {task.id}")
+    own = turn.own
+    study = Study(
+        id="",
+        task=task.id,
+        entrant=entrant,
+        search_number=turn.search,
+        fold=turn.fold,
+        time_budget_s=turn.budget,
+        space=space.canonical(),
+        pinned=space.held() | pins,
+        free=space.free(pins),
+        enqueued=_enqueued(search, space, family, task, entrant, fixed),
+        search=search,
+        replicates=suite.replicates,
+        seed=derive(suite.seed, task.id, entrant.label, *own),
+    )
+    enqueued = list(study.enqueued)
+    for config in first(study, space):
+        enqueued += [config] if config not in enqueued else []
     defines: dict[str, object] = {
         "task": [task.id, task.version, suite.options[task.id], task.primary],
         "family": entrant.family,
@@ -73,30 +145,15 @@ def _study(suite: Suite, task: Task, entrant: Entrant, number: int, fold: Fold |
         "training": fixed,
         "space": space.hash,
         "search": asdict(search),
-        "enqueued": enqueued,
+        "enqueued": tuple(enqueued),
         "replicates": _defining(suite.replicates),
         "seed": suite.seed,
         "label": entrant.label,
     }
-    # What there is once stays out of names and streams.
-    own = [] if fold is None else [f"split{fold.number + 1}of{fold.of}"]
-    own += [f"search{number + 1}"] if number else []
     if own:
         defines["repetition"] = own
-    return Study(
-        id="-".join([task.id, _slug(entrant.label), *own, content_hash(defines, length=6)]),
-        task=task.id,
-        entrant=entrant,
-        search_number=number,
-        fold=fold,
-        space=space.canonical(),
-        pinned=space.held() | pins,
-        free=space.free(pins),
-        enqueued=enqueued,
-        search=search,
-        replicates=suite.replicates,
-        seed=derive(suite.seed, task.id, entrant.label, *own),
-    )
+    name = "-".join([task.id, _slug(entrant.label), *own, content_hash(defines, length=6)])
+    return replace(study, id=name, enqueued=tuple(enqueued))
 
 
 def _defining(replicates: Replicates) -> dict[str, object]:

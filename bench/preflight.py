@@ -10,7 +10,7 @@ from bench import provisions, registry
 from bench.errors import UserError
 from bench.launch import Launch
 from bench.rehearsal import Apart, Part, Rehearsed, Step
-from bench.spec import Config, Family, Scalar, Space, Study, Task, content_hash
+from bench.spec import Config, Family, Scalar, Space, Study, Suite, Task, content_hash
 
 if TYPE_CHECKING:
     from bench.data.prepared import PreparedTask
@@ -37,11 +37,11 @@ def check(launch: Launch, prepared: Mapping[str, PreparedTask]) -> Iterator[Find
         yield from entrants(launch.studies, prepared, step)
 
 
-def refuse(launch: Launch, findings: Sequence[Finding]) -> None:
+def refuse(suite: Suite, findings: Sequence[Finding]) -> None:
     """Raise one UserError with everything that was found wrong, if anything was."""
     mistakes = [f"{item.subject}: {item.mistake}" for item in findings if item.mistake]
     if mistakes:
-        raise UserError.of(mistakes, heading=f"suite {launch.suite.id} is not ready")
+        raise UserError.of(mistakes, heading=f"suite {suite.id} is not ready")
 
 
 def _data(task: str, data: PreparedTask) -> Finding:

@@ -1,4 +1,4 @@
-"""A run's folder: `run.json`, written anew only to extend the run, and where the other files lie."""
+"""A run's folder: `run.json`, written anew to extend the run alone, and where other files lie."""
 
 from __future__ import annotations
 
@@ -72,6 +72,8 @@ class RunFile:
     """By study, the pretrained weights that it may begin with: `name`, `sha256`, `bytes`."""
     extensions: tuple[Mapping[str, Any], ...] = ()
     """What it was given to do besides, in order: see `extend`."""
+    suite_file: Path | None = None
+    """The file that the suite was read from; it may be gone."""
 
 
 def new_folder(suite: Suite, wanted: Path | None) -> RunFolder:
@@ -98,6 +100,7 @@ def write(
     against: Path | None = None,
     weights: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     warm_start: Mapping[str, Any] | None = None,
+    suite_file: Path | None = None,
     notes: Sequence[str] = (),
 ) -> None:
     """Write `run.json`, whole or not at all, and before it the plug-ins that are loaded.
@@ -114,6 +117,7 @@ def write(
         "against": None if against is None else str(against.resolve()),
         "scale": suite.scale,
         "suite": asdict(suite),
+        "suite_file": None if suite_file is None else str(suite_file.resolve()),
         "studies": [asdict(study) for study in studies],
         "tasks": {
             name: _describe(task, next(facts for facts in data.values() if facts["task"] == name))
@@ -208,6 +212,7 @@ def load(path: Path) -> tuple[RunFolder, RunFile]:
         plugins=content.get("plugins", {}),
         weights=content.get("weights", {}),
         extensions=tuple(content.get("extensions", ())),
+        suite_file=Path(content["suite_file"]) if content.get("suite_file") else None,
     )
 
 

@@ -17,6 +17,8 @@ from bench.spec import Config, Parameter, Replicates, Search, Space, Task, unkno
 SEARCHED = "search"
 """The value that frees a parameter of a task's training set for every search."""
 SEARCH_KEYS = tuple(item.name for item in fields(Search))
+EFFORTS = ("effort_epochs", "effort_seconds")
+"""Of which a search has one."""
 REPLICATES_KEYS = tuple(item.name for item in fields(Replicates))
 
 
@@ -68,7 +70,7 @@ class Settings:
                 own = {rest: value} if dot else value
                 self._lay_one(first, own, where=f"{where}{first}.", only_options=only_options)
             elif key in SEARCH_KEYS and not only_options:
-                self.search[key] = value
+                _set(self.search, key, value)
             elif key in REPLICATES_KEYS and not only_options:
                 self.replicates[key] = value
             elif key == "phantom_cases" and not only_options:
@@ -94,7 +96,7 @@ class Settings:
             if key in settable(self.tasks[id]):
                 self.options.setdefault(id, {})[key] = value
             elif key in known:
-                self.own_search.setdefault(id, {})[key] = value
+                _set(self.own_search.setdefault(id, {}), key, value)
             else:
                 self._unknown(f"{where}{key}", "task option", key, known)
 
@@ -143,6 +145,13 @@ class Settings:
 
     def _unknown(self, place: str, noun: str, name: str, known: Iterable[str]) -> None:
         self.mistakes.append(f"{place}: {unknown(noun, name, known)}")
+
+
+def _set(search: dict[str, Any], key: str, value: Any) -> None:
+    """Set a key of a search; an effort takes the place of one in the other unit."""
+    if key in EFFORTS:
+        search |= dict.fromkeys(EFFORTS)
+    search[key] = value
 
 
 def settable(task: Task) -> Mapping[str, Parameter]:

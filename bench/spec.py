@@ -367,7 +367,7 @@ class Search:
     sampler: Literal["tpe", "gp", "cmaes", "random", "qmc", "grid"] = "tpe"
     sampler_options: dict[str, Scalar] = field(default_factory=dict)
     """Of Optuna's sampler, such as `multivariate` of TPE: docs/search.md lists them."""
-    scheduler: Literal["asha", "asha_promote", "hyperband", "median", "none"] = "asha"
+    scheduler: Literal["asha", "asha_promote", "hyperband", "median", "none"] = "asha_promote"
     effort_epochs: int | None = None
     """Epochs that each study spends, over all its trials, stopped and failed ones included."""
     effort_seconds: float | None = None
@@ -421,6 +421,11 @@ class Search:
                 "seconds is not known beforehand"
             )
         least = self.max_epochs + self.reserved
+        if self.effort_seconds is not None and self.effort_seconds < (self.max_seconds or 0):
+            raise ValueError(
+                f"effort_seconds must pay for one whole trial of max_seconds, got "
+                f"{self.effort_seconds:g} < {self.max_seconds:g}"
+            )
         if self.effort_epochs is not None and self.effort_epochs < least:
             kept = f" and {self.reserved} of confirmation" if self.reserved else ""
             raise ValueError(
@@ -483,9 +488,21 @@ class Replicates:
     refit: Literal["train", "train+validation"] = "train"
     """Train on the training split and select the epoch on validation; or train on both, for the
     number of epochs at which the winner was best."""
+    time_budgets_s: tuple[float, ...] = ()
+    """Fixed-time comparisons: for each of these charged seconds a search of its own, whose trials
+    and replicates train for so long, one at a time on a device."""
+    time_trials: int = 8
+    """What a search under such a budget may spend: so many whole trainings."""
 
     def __post_init__(self) -> None:
-        _at_least(self, seeds=1, searches=1, splits=1)
+        _at_least(self, seeds=1, searches=1, splits=1, time_trials=1)
+        if len(set(self.time_budgets_s)) < len(self.time_budgets_s) or not all(
+            math.isfinite(budget) and budget > 0 for budget in self.time_budgets_s
+        ):
+            raise ValueError(
+                f"time_budgets_s are different numbers of seconds above 0, got "
+                f"{list(self.time_budgets_s)}"
+            )
         for name in ("searches", "splits"):
             if getattr(self, name) == 2:
                 raise ValueError(
@@ -538,6 +555,8 @@ class Study:
     """Which of the entrant's independent searches it is, from 0."""
     fold: Fold | None = None
     """Its split of a patient k-fold; None: the task's own split."""
+    time_budget_s: float | None = None
+    """Of a fixed-time comparison, the charged seconds of each training; None: epochs decide."""
     space: dict[str, dict[str, object]]
     """Canonical form of the whole space, pinned parameters included."""
     pinned: dict[str, Scalar]
@@ -554,7 +573,9 @@ class Study:
     @property
     def part(self) -> str:
         """Which of the entrant's studies on this task it is; empty where there is one."""
-        return part_name(self.fold, self.search_number, self.replicates.searches)
+        return part_name(
+            self.fold, self.search_number, self.replicates.searches, self.time_budget_s
+        )
 
     @property
     def data(self) -> str:
@@ -562,9 +583,12 @@ class Study:
         return self.task if self.fold is None else f"{self.task}, {self.fold}"
 
 
-def part_name(fold: Fold | None, search_number: int, searches: int) -> str:
+def part_name(
+    fold: Fold | None, search_number: int, searches: int, time_budget_s: float | None = None
+) -> str:
     """`split 2 of 5, search 3`: which of an entrant's studies on a task; empty for the only one."""
-    parts = [str(fold)] if fold is not None else []
+    parts = [f"{time_budget_s:g} s"] if time_budget_s is not None else []
+    parts += [str(fold)] if fold is not None else []
     parts += [f"search {search_number + 1}"] if searches > 1 else []
     return ", ".join(parts)
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench import registry
+from bench import registry, sampler_options
 from bench.errors import UserError
 from bench.settings import Settings
 from bench.spec import (
@@ -186,6 +186,13 @@ class _Reader:
             id: self._section(Search, f"search of {id}", chosen.search | own)
             for id, own in chosen.own_search.items()
         }
+        for where, one in (
+            ("search", search),
+            *((f"search of {t}", s) for t, s in searches.items()),
+        ):
+            if one is not None:
+                wrong = sampler_options.check_options(one.sampler, one.sampler_options)
+                self.mistakes += [f"{where}: {mistake}" for mistake in wrong]
         replicates = self._section(Replicates, "replicates", chosen.replicates)
         entrants = self._entrants(tasks)
         for where, one in (

@@ -83,18 +83,20 @@ class TaskAnalysis:
         return None
 
 
-def analyse(run: Run, task_id: str) -> TaskAnalysis:
-    """The analysis of one task, from whatever of it is there."""
+def analyse(run: Run, task_id: str, *, time_budget_s: float | None = None) -> TaskAnalysis:
+    """The analysis of one task, from whatever of it is there; of a fixed-time comparison of it,
+    where that is named."""
     task = run.tasks[task_id]
-    rng = np.random.default_rng(int(content_hash([run.suite["seed"], "analysis", task_id]), 16))
-    entrants = {studies[0].id: studies for studies in run.entrants_of(task_id)}
+    name = ["analysis", task_id, *([] if time_budget_s is None else [time_budget_s])]
+    rng = np.random.default_rng(int(content_hash([run.suite["seed"], *name]), 16))
+    entrants = {studies[0].id: studies for studies in run.entrants_of(task_id, time_budget_s)}
     field = Contenders(
         {key: [(run, study) for study in studies] for key, studies in entrants.items()},
         task,
         rng,
         split="test",
         splits=run.splits,
-        searches=run.searches,
+        searches=run.searches if time_budget_s is None else 1,
     )
     entries = {key: _entry(key, studies, field) for key, studies in entrants.items()}
     able = [key for key, one in entries.items() if field.measurable(key) and one.estimate.testable]

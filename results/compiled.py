@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from results import breakdown, exploratory, outside, tables, training
+from results import breakdown, exploratory, fixed_time, outside, tables, training
 from results.analysis import TaskAnalysis, analyse
 from results.holes import holes
 from results.leaderboard import leaderboard
@@ -23,7 +24,8 @@ class TaskTables:
     by_name: dict[str, pd.DataFrame]
     """`leaderboard`, `comparisons`, `outside`, `seeds`, `trials`, `curves`, `search`, `winners`;
     and with a first column `analysis` that says "exploratory": `strata`, `predictive_values`,
-    `volumes`, `exploratory_summaries`, `exploratory_effects`, `exploratory_expected_best`."""
+    `volumes`, `exploratory_fixed_time`,
+    `exploratory_summaries`, `exploratory_effects`, `exploratory_expected_best`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +50,15 @@ class Compiled:
 
 def compile_run(run: Run) -> Compiled:
     """The analysis and the tables of everything that is there."""
-    tasks = tuple(_task(run, analyse(run, task)) for task in run.tasks)
+    timed = {task: fixed_time.timed(run, task) for task in run.tasks}
+    tasks = tuple(_task(run, analyse(run, task), timed[task]) for task in run.tasks)
+    every = [task.analysis for task in tasks]
+    every += [analysis for analyses in timed.values() for analysis in analyses]
     return Compiled(
         run=run,
         tasks=tasks,
         by_name={
-            "holes": holes(run, [task.analysis for task in tasks]),
+            "holes": holes(run, every),
             "data": tables.data(run),
             "duplicates": tables.duplicates(run),
             "openings": tables.openings(run),
@@ -62,7 +67,7 @@ def compile_run(run: Run) -> Compiled:
     )
 
 
-def _task(run: Run, analysis: TaskAnalysis) -> TaskTables:
+def _task(run: Run, analysis: TaskAnalysis, timed: Sequence[TaskAnalysis]) -> TaskTables:
     return TaskTables(
         analysis=analysis,
         by_name={
@@ -77,6 +82,7 @@ def _task(run: Run, analysis: TaskAnalysis) -> TaskTables:
             "curves": training.curves(run, analysis),
             "search": training.trajectory(run, analysis),
             "winners": training.winners(run, analysis),
+            "exploratory_fixed_time": _labelled(fixed_time.fixed_time(run, timed)),
             "exploratory_summaries": _labelled(exploratory.summaries(run, analysis)),
             "exploratory_effects": _labelled(exploratory.effects(run, analysis)),
             "exploratory_expected_best": _labelled(exploratory.expected_best(run, analysis)),

@@ -38,9 +38,9 @@ def _of_study(run: Run, study: StudyFacts, analysis: TaskAnalysis) -> Iterator[_
     if progress.state == "failed":
         yield "the whole study failed", cause(progress.why), _more(progress.why)
     elif progress.state == "running":
-        planned = study.search["effort_epochs"]
-        yield "search not finished", f"{progress.effort} of {planned} epochs spent", ""
+        yield "search not finished", _spent(study, progress), ""
     yield from _trials(progress)
+    yield from _superseded(progress)
     if run.sealed and progress.state != "failed":
         yield "test scores", f"sealed: `bench unseal {run.folder}` opens the test split", ""
     if progress.state == "completed":
@@ -48,6 +48,31 @@ def _of_study(run: Run, study: StudyFacts, analysis: TaskAnalysis) -> Iterator[_
     for problem in analysis.problems:
         if problem.study.id == study.id:
             yield f"no patient variance from seed {problem.number + 1}", problem.what, ""
+
+
+def _spent(study: StudyFacts, progress: StudyState) -> str:
+    """How much of its effort a search has spent."""
+    if seconds := study.search.get("effort_seconds"):
+        return f"{progress.charged_seconds:.0f} of {seconds:g} charged seconds spent"
+    return f"{progress.effort} of {study.search['effort_epochs']} epochs spent"
+
+
+def _superseded(progress: StudyState) -> Iterator[_Hole]:
+    """Replicates of an earlier winner: no result, and their test scores may have been seen."""
+    if not progress.superseded:
+        return
+    if progress.state == "running":
+        since = "the search goes on; they count again if that configuration wins again"
+    elif progress.winner is None:
+        since = "the search went on and failed"
+    else:
+        since = "the search went on and has another winner"
+    opened = sum(replicate.unsealed for replicate in progress.superseded.values())
+    seen = f"opened {opened} time{'s' * (opened != 1)} for it" if opened else "not opened for it"
+    several = "s" * (len(progress.superseded) > 1)
+    numbers = _numbers(number + 1 for number in progress.superseded)
+    why = f"trained for an earlier winner: {since}; the test set was {seen}"
+    yield f"seed{several} {numbers} superseded", why, ""
 
 
 def _explains(entry: Entry) -> bool:
@@ -71,9 +96,11 @@ def _trials(progress: StudyState) -> Iterator[_Hole]:
 
 
 def _replicates(run: Run, study: StudyFacts, progress: StudyState) -> Iterator[_Hole]:
-    for number in range(max([study.seeds, *(n + 1 for n in progress.replicates)])):
+    apart = progress.superseded
+    end = max([study.seeds + len(apart), *(number + 1 for number in progress.replicates)])
+    for number in (number for number in range(end) if number not in apart):
         replicate = progress.replicates.get(number)
-        name = f"seed {number + 1} of {study.seeds}"
+        name = f"seed {number + 1}" if apart else f"seed {number + 1} of {study.seeds}"
         if replicate is None:
             yield f"{name} missing", "not started" if not run.finished else "never started", ""
         elif replicate.state == "failed":

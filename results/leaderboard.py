@@ -47,10 +47,13 @@ COLUMNS = (
     "free_parameters",
     "enqueued_trials",
     "effort_epochs",
+    "effort",
     "effort_planned",
+    "effort_unit",
     "trials_completed",
     "trials_stopped",
     "trials_failed",
+    "trials_repeated",
     "trials_running",
     "search_seconds",
     "replicate_seconds",
@@ -125,7 +128,9 @@ def _row(run: Run, analysis: TaskAnalysis, entry: Entry, others: Sequence[str]) 
         "free_parameters": len(study.free),
         "enqueued_trials": sum(trial.origin == "enqueued" for trial in trials),
         "effort_epochs": sum(progress.effort for progress in searches),
-        "effort_planned": sum(one.search["effort_epochs"] for one in entry.studies),
+        "effort": sum(run.effort(one) for one in entry.studies),
+        "effort_planned": sum(one.effort_planned for one in entry.studies),
+        "effort_unit": "charged seconds" if study.in_seconds else "epochs",
         **{f"trials_{state}": number for state, number in _by_state(trials).items()},
         "search_seconds": sum(trial.charged_seconds for trial in trials),
         "replicate_seconds": sum(
@@ -140,7 +145,7 @@ def _row(run: Run, analysis: TaskAnalysis, entry: Entry, others: Sequence[str]) 
 
 def _by_state(trials: Sequence[Trial]) -> dict[str, int]:
     """How many trials are in each state."""
-    found = dict.fromkeys(("completed", "stopped", "failed", "running"), 0)
+    found = dict.fromkeys(("completed", "stopped", "failed", "repeated", "running"), 0)
     for trial in trials:
         found[trial.state] += 1
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,8 @@ class StudyFacts:
     """Which of the entrant's independent searches, from 0."""
     fold: Fold | None
     """Its split of a patient k-fold; None: the task's own split."""
+    time_budget_s: float | None
+    """Charged seconds of each training in a fixed-time comparison; None: epochs decide."""
     part: str
     """`split 2 of 5, search 3`: which of the entrant's studies on the task; empty for the only
     one."""
@@ -75,6 +77,16 @@ class StudyFacts:
     def name(self) -> str:
         """The entrant's label, and which of its studies on the task this is."""
         return f"{self.label}, {self.part}" if self.part else self.label
+
+    @property
+    def in_seconds(self) -> bool:
+        """Whether its effort is in charged seconds, not in epochs."""
+        return self.search.get("effort_seconds") is not None
+
+    @property
+    def effort_planned(self) -> float:
+        """In its unit."""
+        return float(self.search["effort_seconds" if self.in_seconds else "effort_epochs"])
 
     @property
     def data(self) -> str:
@@ -120,14 +132,26 @@ class Run:
             return bool(self.record.get("sealed", False))
         return self.state.sealed
 
-    def of_task(self, task: str) -> list[StudyFacts]:
-        """The studies planned for a task, in the suite's order."""
-        return [study for study in self.studies.values() if study.task == task]
+    def of_task(self, task: str, time_budget_s: float | None = None) -> list[StudyFacts]:
+        """The studies planned for a task, in the suite's order: those in which epochs decide, or
+        those of one fixed-time comparison."""
+        return [
+            study
+            for study in self.studies.values()
+            if study.task == task and study.time_budget_s == time_budget_s
+        ]
 
-    def entrants_of(self, task: str) -> list[tuple[StudyFacts, ...]]:
+    def time_budgets(self, task: str) -> list[float]:
+        """Charged seconds of the task's fixed-time comparisons, ascending."""
+        found = {s.time_budget_s for s in self.studies.values() if s.task == task}
+        return sorted(budget for budget in found if budget is not None)
+
+    def entrants_of(
+        self, task: str, time_budget_s: float | None = None
+    ) -> list[tuple[StudyFacts, ...]]:
         """The same by entrant: each one's splits and searches together."""
         found: dict[str, list[StudyFacts]] = {}
-        for study in self.of_task(task):
+        for study in self.of_task(task, time_budget_s):
             found.setdefault(study.label, []).append(study)
         return [tuple(studies) for studies in found.values()]
 
@@ -158,6 +182,11 @@ class Run:
         """What the ledger tells of a study; an empty state where it tells nothing."""
         return self.state.studies.get(study) or ledger.StudyState(study)
 
+    def effort(self, study: StudyFacts) -> float:
+        """What a study's search has spent, in the unit of its effort."""
+        progress = self.progress(study.id)
+        return progress.charged_seconds if study.in_seconds else float(progress.effort)
+
     def predictions(self, study: str, replicate: int) -> Predictions:
         """What a replicate predicted.
 
@@ -172,6 +201,13 @@ class Run:
 
 def load_run(folder: Path) -> Run:
     """Read a run's folder. Raises UserError where it is none, or where a file of it is broken."""
+    planned = load_plan(folder)
+    events = ledger.read(folder / "ledger.jsonl")
+    return replace(planned, state=ledger.fold(events), ended=_end(events) or planned.ended)
+
+
+def load_plan(folder: Path) -> Run:
+    """What was planned of a run, as if nothing had happened yet; raises as `load_run` does."""
     record = _record(folder / "run.json")
     try:
         tasks = {id: _task(id, facts) for id, facts in record["tasks"].items()}
@@ -181,14 +217,13 @@ def load_run(folder: Path) -> Run:
         raise UserError(
             f"{folder / 'run.json'} lacks or garbles {error}: it was altered or cut short"
         ) from None
-    events = ledger.read(folder / "ledger.jsonl")
     return Run(
         folder=folder,
         record=record,
         tasks=tasks,
         studies=studies,
-        state=ledger.fold(events),
-        ended=_end(events) or str(record.get("created", "")),
+        state=ledger.RunState(),
+        ended=str(record.get("created", "")),
     )
 
 
@@ -243,7 +278,13 @@ def _study(facts: Mapping[str, Any]) -> StudyFacts:
         label=entrant["label"],
         search_number=number,
         fold=fold,
-        part=part_name(fold, number, int(facts["replicates"].get("searches", 1))),
+        time_budget_s=facts.get("time_budget_s"),
+        part=part_name(
+            fold,
+            number,
+            int(facts["replicates"].get("searches", 1)),
+            facts.get("time_budget_s"),
+        ),
         family=entrant["family"],
         group=entrant.get("group"),
         space=tuple(facts["space"]),

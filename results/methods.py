@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from results.analysis import TaskAnalysis
 from results.load import Run
@@ -110,14 +111,14 @@ def _options(run: Run, analysis: TaskAnalysis) -> str:
     return " ".join(said)
 
 
-def _values(options: dict[str, object]) -> str:
+def _values(options: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} = {value}" for name, value in options.items())
 
 
 def _effort(run: Run, analyses: Sequence[TaskAnalysis]) -> str:
     """What every search was given: for all tasks alike, or for each task."""
     suite = run.suite
-    special: dict[str, dict[str, object]] = suite.get("searches", {})
+    special: dict[str, dict[str, Any]] = suite.get("searches", {})
     titles = {analysis.task.id: analysis.task.title for analysis in analyses}
     shared = [title for task, title in titles.items() if task not in special]
     said = []
@@ -132,18 +133,28 @@ def _effort(run: Run, analyses: Sequence[TaskAnalysis]) -> str:
     return " ".join(said)
 
 
-def _one_effort(search: dict[str, object], where: str) -> str:
+def _one_effort(search: Mapping[str, Any], where: str) -> str:
     cap = f", with {search['max_trials']} trials at most" if search.get("max_trials") else ""
+    effort = f"{search['effort_epochs']} epochs"
+    if search.get("effort_seconds") is not None:
+        effort = f"{search['effort_seconds']:g} charged seconds"
     sampler = str(search["sampler"])
     return (
         f"{where}Every search was given the same effort: "
-        f"{search['effort_epochs']} epochs over all its trials, stopped and failed ones "
-        f"included{cap}. {_SAMPLERS.get(sampler, sampler)} proposed the configurations; "
-        f"{_scheduler(search)}."
+        f"{effort} over all its trials, stopped and failed ones "
+        f"included{cap}. {_SAMPLERS.get(sampler, sampler)} proposed the configurations"
+        f"{_options_of(search)}; {_scheduler(search)}.{_confirmation(search)}"
     )
 
 
-_SAMPLERS = {"tpe": "A tree-structured Parzen estimator (TPE)", "random": "Random search"}
+_SAMPLERS = {
+    "tpe": "A tree-structured Parzen estimator (TPE)",
+    "gp": "A Gaussian process",
+    "cmaes": "CMA-ES",
+    "random": "Random search",
+    "qmc": "A quasi-random sequence",
+    "grid": "A grid",
+}
 _REFIT = {
     "train": "on the training split, with the epoch selected on validation",
     "train+validation": "on training and validation data together, for the number of epochs at "
@@ -151,12 +162,45 @@ _REFIT = {
 }
 
 
-def _scheduler(search: dict[str, object]) -> str:
-    if search["scheduler"] == "none":
-        return "no trial was stopped early in favour of another"
+def _options_of(search: Mapping[str, Any]) -> str:
+    options = search.get("sampler_options") or {}
+    return f" ({_values(options)})" if options else ""
+
+
+def _scheduler(search: Mapping[str, Any]) -> str:
+    """How trials were stopped early."""
+    eta = search["reduction_factor"]
+    seconds = search.get("grace_seconds")
+    grace = f"epoch {search['grace_epochs']}" if seconds is None else f"{seconds:g} charged seconds"
+    ends = f"from {grace} on, {search['max_epochs']} epochs at most"
+    match search["scheduler"]:
+        case "none":
+            return "no trial was stopped early in favour of another"
+        case "median":
+            return (
+                "a trial was stopped early where its best score lay below the median of the "
+                f"others' running averages ({ends})"
+            )
+        case "asha_promote":
+            return (
+                f"ASHA let trials rest at rungs and promoted the best one in {eta} of each ({ends})"
+            )
+        case "hyperband":
+            return (
+                "asynchronous Hyperband stopped trials early, in brackets that begin to do so "
+                f"later and later ({ends}; the best one in {eta} going on)"
+            )
+        case _:
+            return f"ASHA stopped trials early ({ends}; the best one in {eta} going on)"
+
+
+def _confirmation(search: Mapping[str, Any]) -> str:
+    if not search.get("confirm"):
+        return ""
+    seeds = search["confirm_seeds"]
     return (
-        f"ASHA stopped trials early (from epoch {search['grace_epochs']}, the best one in "
-        f"{search['reduction_factor']} going on, {search['max_epochs']} epochs at most)"
+        f" The {search['confirm']} best were trained again under {seeds} fresh "
+        f"seed{'s' * (seeds != 1)} each, within that effort, and the best mean won."
     )
 
 

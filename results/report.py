@@ -131,6 +131,7 @@ def _exploratory(run: Run, found: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
         "summaries": layout.records(summaries) if summaries["units"].any() else [],
         "effects": layout.records(effects),
         "fold_effects": len(effects) > SHOWN_PAIRS,
+        "fixed_time": layout.records(found["exploratory_fixed_time"]),
     }
 
 

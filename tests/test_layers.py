@@ -35,6 +35,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bench.overrides": {"bench.errors", "bench.parameters"},
     "bench.space": {"bench.errors", "bench.parameters", "bench.overrides"},
     "bench.spec": {"bench.errors", "bench.parameters", "bench.overrides", "bench.space"},
+    "bench.grid": {"bench.spec", "bench.parameters", "bench.errors"},
+    "bench.sampler_options": {"bench.spec", "bench.errors", "bench.grid"},
     "bench.folders": VOCABULARY,
     "bench.seeds": VOCABULARY,
     "bench.torch_check": VOCABULARY,
@@ -55,13 +57,23 @@ MAY_IMPORT: dict[str, set[str]] = {
         "bench.prepared_run",
     },
     "bench.settings": VOCABULARY,
-    "bench.suites": PLANNING | {"bench.settings"},
-    "bench.plan": PLANNING,
+    "bench.suites": PLANNING | {"bench.settings", "bench.sampler_options"},
+    "bench.plan": PLANNING | {"bench.sampler_options"},
     "bench.provisions": CATALOGUE | {"bench.weights"},
     "bench.against": PLANNING | {"bench.plugins", "bench.runs"},
+    "bench.warm_start": VOCABULARY | {"bench.runs", "bench.ledger"},
+    "bench.growth": VOCABULARY,
+    "bench.extend": PLANNING
+    | {"bench.growth", "bench.ledger", "bench.runs", "bench.provenance", "bench.provisions"},
     "bench.launch": DATA
     | PLANNING
-    | {"bench.against", "bench.runs", "bench.provenance", "bench.provisions"},
+    | {
+        "bench.against",
+        "bench.runs",
+        "bench.provenance",
+        "bench.provisions",
+        "bench.warm_start",
+    },
     "bench.listing": PLANNING | {"bench.runs", "bench.ledger"},
     "bench.progress": VOCABULARY,
     "bench.single": TRAIN | {"bench.launch", "bench.plan"},
@@ -73,6 +85,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     | PLANNING
     | {
         "bench.tune",
+        "bench.grid",
+        "bench.sampler_options",
+        "bench.extend",
         "bench.ledger",
         "bench.runs",
         "bench.provisions",

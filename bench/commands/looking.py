@@ -62,7 +62,7 @@ def check(
             soft_wrap=True,
         )
         findings.append(finding)
-    preflight.refuse(found, findings)
+    preflight.refuse(found.suite, findings)
 
 
 def trial(

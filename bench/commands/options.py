@@ -61,6 +61,14 @@ StorageOption = Annotated[
 RunArgument = Annotated[Path, typer.Argument(help="A run's folder, as `bench list runs` names it.")]
 
 
+LogOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--log",
+        help="mlflow=URI or tensorboard[=DIR]: log trials and replicates there as they go on. "
+        "Repeatable.",
+    ),
+]
 MaxHoursOption = Annotated[
     float | None,
     typer.Option(
@@ -77,6 +85,7 @@ def driver_options(
     address: str | None,
     storage: str | None,
     max_hours: float | None = None,
+    logs: list[str] | None = None,
 ) -> Any:
     """How a run is worked off, as the driver takes it."""
     from bench.tune.driver import Options
@@ -87,6 +96,7 @@ def driver_options(
         address=address,
         storage=storage,
         max_hours=max_hours,
+        logs=tuple(logs or ()),
     )
 
 

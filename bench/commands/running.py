@@ -9,11 +9,13 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
+from bench.commands.extending import extend_run
 from bench.commands.options import (
     AddressOption,
     DataOption,
     EntrantsOption,
     GpusOption,
+    LogOption,
     MaxHoursOption,
     PluginsOption,
     RunArgument,
@@ -51,6 +53,7 @@ def run(
     storage: StorageOption = None,
     plugins: PluginsOption = None,
     max_hours: MaxHoursOption = None,
+    log: LogOption = None,
     sealed: Annotated[
         bool,
         typer.Option(
@@ -66,6 +69,12 @@ def run(
             "`bench compare` and its exit code."
         ),
     ] = None,
+    warm_start: Annotated[
+        Path | None,
+        typer.Option(
+            help="A run's folder: each search first tries the best configurations that it found."
+        ),
+    ] = None,
 ) -> None:
     """Search, replicate and report a whole suite.
 
@@ -77,6 +86,7 @@ def run(
     from bench import launch, preflight, provisions, rehearsal, runs
     from bench.torch_check import check_torch
     from bench.tune.experiment import check_address
+    from bench.tune.logs import without_secrets
 
     check_torch()
     check_address(address)
@@ -95,6 +105,7 @@ def run(
             settings=settings,
             sealed=sealed,
             against=against,
+            warm_start=warm_start,
         )
     )
     console = console_of()
@@ -105,34 +116,61 @@ def run(
         prepared = launch.prepare(found, progress)
     with progress_bar(console) as progress, rehearsal.Apart() as step:
         rehearsed = list(preflight.entrants(found.studies, prepared, step, progress))
-    preflight.refuse(found, rehearsed)
-    launch.create(found, prepared, folder=folder, weights=weights, command=sys.argv)
+    preflight.refuse(found.suite, rehearsed)
+    command = [without_secrets(argument) for argument in sys.argv]
+    launch.create(found, prepared, folder=folder, weights=weights, command=command)
     _proceed(
-        folder.path, driver_options(workers, gpus_per_trial, address, storage, max_hours), console
+        folder.path,
+        driver_options(workers, gpus_per_trial, address, storage, max_hours, log),
+        console,
     )
 
 
 def resume(
     run: RunArgument,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Replicates of each winner, if more than it has.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="effort_epochs=60, effort_seconds= or max_trials=, more than it has; of one task: "
+            "lits_cls.effort_epochs=60. Repeatable.",
+        ),
+    ] = None,
+    entrants: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="One more entrant, by its label in the suite's file or by family. Repeatable."
+        ),
+    ] = None,
     workers: WorkersOption = None,
     gpus_per_trial: GpusOption = None,
     address: AddressOption = None,
     storage: StorageOption = None,
     plugins: PluginsOption = None,
     max_hours: MaxHoursOption = None,
+    log: LogOption = None,
 ) -> None:
-    """Go on with a run where its ledger ends.
+    """Go on with a run where its ledger ends, or give it more seeds, effort or entrants.
 
     Nothing is lost and nothing is done twice, whatever was killed and when. Give --storage again
-    where the run was begun with it; plug-ins lie in the run's folder.
+    where the run was begun with it; plug-ins lie in the run's folder, but for those of new
+    entrants.
     """
     from bench import runs
+    from bench.extend import Wanted
     from bench.torch_check import check_torch
 
     check_torch()
-    runs.load_plugins(*runs.load(run), given=plugins or ())
+    folder, file = runs.load(run)
+    runs.load_plugins(folder, file, given=plugins or ())
+    console = console_of()
+    wanted = Wanted(seeds=seeds, settings=parse_assignments(set_ or []), entrants=entrants or ())
+    extend_run(folder, file, wanted, console)
     _proceed(
-        run, driver_options(workers, gpus_per_trial, address, storage, max_hours), console_of()
+        run, driver_options(workers, gpus_per_trial, address, storage, max_hours, log), console
     )
 
 

@@ -11,6 +11,7 @@ Event = dict[str, Any]
 SCHEMA: dict[str, dict[str, type | tuple[type, ...]]] = {
     "run_started": {"suite": str, "scale": str, "seed": int, "phantom": bool, "studies": list},
     "run_resumed": {},
+    "run_paused": {"why": str},
     "run_extended": {"number": int, "studies": list, "reopened": list},
     "trial_started": {
         "study": str,
@@ -115,6 +116,8 @@ rung. A rung's decision is `promoted`, `stopped`, or `paused`: then the trial re
 checkpoint until the same rung says `promoted`, or the trial ends. `cost` holds `charged_seconds`,
 `free_seconds`, `parameters`, `peak_memory_mb` and `examples_per_second`. `predictions` holds
 `file`, relative to the run folder, and its `sha256`.
+
+A run that pauses, for its time is up or nothing can be stored, is not finished: it is resumed.
 
 A sealed run finishes its replicates with validation metrics and no test metrics. After
 `run_unsealed`, each gets its `test_unsealed` and its `replicate_tested`, and the run ends again.

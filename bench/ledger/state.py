@@ -165,6 +165,8 @@ class RunState:
     studies: dict[str, StudyState] = field(default_factory=dict)
     started: Event | None = None
     finished: Event | None = None
+    paused: Event | None = None
+    """Why nobody works at it, and nothing is wrong; None of a run that goes on or has ended."""
     resumes: int = 0
     extensions: list[Event] = field(default_factory=list)
     """What it was given to do besides, in order."""
@@ -189,7 +191,10 @@ class RunState:
 
     def _run_resumed(self, event: Event) -> None:
         self.resumes += 1
-        self.finished = None
+        self.finished = self.paused = None
+
+    def _run_paused(self, event: Event) -> None:
+        self.paused = event
 
     def _run_extended(self, event: Event) -> None:
         if event["number"] < len(self.extensions):

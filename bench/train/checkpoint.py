@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
+import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from bench.errors import UserError
+
+REMEDIES = {
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "free some of your quota there",
+    errno.EROFS: "make it writable",
+    errno.EACCES: "make it writable",
+    errno.EPERM: "make it writable",
+}
+
+
+class StorageError(UserError):
+    """A checkpoint cannot be written, which is the fault of no trial."""
+
+    def __init__(self, url: str, error: BaseException) -> None:
+        number = error.errno if isinstance(error, OSError) else None
+        super().__init__(
+            f"{url}: {_what(error)}: "
+            f"{REMEDIES.get(number or 0, 'mend the storage')}, then go on from the last checkpoint"
+        )
 
 
 class Checkpoint:
@@ -22,35 +47,62 @@ class Checkpoint:
         self._local = isinstance(self._fs, LocalFileSystem)
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write tensors, numbers, strings, lists and dicts; whole or not at all on local disks."""
+        """Write tensors, numbers, strings, lists and dicts; whole or not at all on local disks.
+
+        Raises StorageError where the storage does not take them; what was saved before stays.
+        """
         import torch
 
         if self._local:
-            path = Path(self._path)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-            try:
-                torch.save(state, temporary)
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
+            with self._storing():
+                self._save_locally(Path(self._path), state)
             return
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        self._fs.makedirs(self._fs._parent(self._path), exist_ok=True)
-        self._fs.pipe_file(self._path, buffer.getvalue())
+        with self._storing(remote=True):
+            self._fs.makedirs(self._fs._parent(self._path), exist_ok=True)
+            self._fs.pipe_file(self._path, buffer.getvalue())
+
+    def _save_locally(self, path: Path, state: dict[str, Any]) -> None:
+        import torch
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+        try:
+            # Opened here: given a path, torch.save hides the system's error, and never sees those
+            # that a network's file system keeps until the file is closed.
+            with temporary.open("wb") as file:
+                torch.save(state, file)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _storing(self, *, remote: bool = False) -> Iterator[None]:
+        """Turn what a storage raises into StorageError; a remote one has errors of its own."""
+        try:
+            yield
+        except Exception as error:
+            cause = _system_error(error)
+            if cause is None and not remote:
+                raise
+            raise StorageError(self.url, cause or error) from error
 
     def load(self) -> dict[str, Any] | None:
-        """What was saved, on the CPU. None where there is no file, or with a note a damaged one."""
+        """What was saved, on the CPU. None where there is no file; with a note, where it is damaged
+        or cannot be read."""
         import torch
 
         self.note = None
-        if not self._fs.exists(self._path):
-            return None
         try:
+            if not self._fs.exists(self._path):
+                return None
             with self._fs.open(self._path, "rb") as file:
                 state = torch.load(io.BytesIO(file.read()), map_location="cpu", weights_only=True)
         except FileNotFoundError:
+            return None
+        except OSError as error:
+            self.note = f"checkpoint ignored, it cannot be read: {_what(error)}"
             return None
         except Exception as error:  # torch.load has no one error for a damaged file
             self.note = f"damaged checkpoint ignored: {type(error).__name__}"
@@ -64,3 +116,17 @@ class Checkpoint:
         """Remove the file; nothing happens where there is none."""
         if self._fs.exists(self._path):
             self._fs.rm_file(self._path)
+
+
+def _system_error(error: BaseException | None) -> OSError | None:
+    """The system's error behind an exception: torch.save buries it under one of its own."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _what(error: BaseException) -> str:
+    """What a storage says, in one line."""
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return " ".join(str(error).split()) or type(error).__name__

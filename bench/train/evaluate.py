@@ -23,7 +23,7 @@ class Evaluation:
     splits: dict[Split, Outcome]
     parameters: int
     training_rows: int
-    """How many different rows were trained on."""
+    """How many different rows an epoch trained on; on average, where the last was cut short."""
     selected_epoch: int
     """The epoch whose weights were scored; 0: the initial ones."""
     peak_memory_mb: float | None

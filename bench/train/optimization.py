@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatch
 from typing import Any
 
@@ -117,12 +117,20 @@ def learning_rate(optimizer: torch.optim.Optimizer) -> float:
 
 
 def make_schedule(
-    optimizer: torch.optim.Optimizer, config: Config, *, updates_per_epoch: int, max_epochs: int
+    optimizer: torch.optim.Optimizer,
+    config: Config,
+    *,
+    updates_per_epoch: int,
+    max_epochs: int,
+    share: Callable[[], float] | None = None,
 ) -> Any:
     """The schedule over all updates of `max_epochs`; stepped once an update, in its middle.
 
-    It is stateless: the learning rate is a function of the number of the update.
+    It is stateless: the learning rate is a function of the number of the update. share: of a budget
+    in seconds, the part that is spent, in [0, 1]; the schedule runs over that instead.
     """
+    if share is not None:
+        return _OverTime(optimizer, config, updates_per_epoch=updates_per_epoch, share=share)
     from timm.scheduler import CosineLRScheduler, StepLRScheduler
 
     updates = updates_per_epoch * max_epochs
@@ -144,6 +152,42 @@ def make_schedule(
     if name == "one_cycle":
         return OneCycle(optimizer, updates=updates)
     raise UserError(unknown("schedule", name, SCHEDULES))
+
+
+class _OverTime:
+    """A schedule over the spent share of a budget in seconds, its warm-up too.
+
+    The factor of `exponential` is one an epoch by its definition: the passes over the data that
+    were made since the warm-up count, which has taken its share of them.
+    """
+
+    UNITS = 10_000
+    """The whole budget, as updates of the schedule that is asked."""
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        config: Config,
+        *,
+        updates_per_epoch: int,
+        share: Callable[[], float],
+    ) -> None:
+        self._optimizer, self._share, self._updates_per_epoch = optimizer, share, updates_per_epoch
+        self._decay, self._warmup = 1.0, float(config.get("warmup", 0.0))
+        if config.get("schedule") == "exponential":
+            self._decay = float(config["decay"])
+            config = config | {"schedule": "constant"}
+        self._schedule = make_schedule(
+            optimizer, config, updates_per_epoch=self.UNITS, max_epochs=1
+        )
+
+    def step_update(self, update: float) -> None:
+        share = self._share()
+        self._schedule.step_update(share * self.UNITS)
+        if share > self._warmup:
+            epochs = update / self._updates_per_epoch * (1 - self._warmup / share)
+            for group in self._optimizer.param_groups:
+                group["lr"] *= self._decay**epochs
 
 
 class OneCycle:

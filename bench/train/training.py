@@ -15,7 +15,7 @@ from bench.data.prepared import PreparedTask
 from bench.errors import UserError
 from bench.seeds import derive
 from bench.spec import Budget, Config, Family, Report, Task, content_hash
-from bench.train.clock import Clock
+from bench.train.clock import Allowance, Clock
 from bench.train.losses import Loss
 from bench.train.material import Material, Refit
 from bench.train.model import build, weights_fingerprint
@@ -51,6 +51,7 @@ class Training:
         config: Config,
         seed: int,
         max_epochs: int,
+        max_seconds: float | None = None,
         data: PreparedTask,
         device: str,
         replicate: bool,
@@ -58,8 +59,10 @@ class Training:
     ) -> None:
         self.task, self.config, self.seed = task, config, seed
         self.device = torch.device(device)
+        self._allowance = None if max_seconds is None else Allowance(max_seconds)
+        length = max_epochs if max_seconds is None else f"{max_seconds} s"
         self.key = content_hash(
-            [task.id, family.id, config, seed, max_epochs, replicate, refit]
+            [task.id, family.id, config, seed, length, replicate, refit]
             + [data.manifest["fingerprint"], weights_fingerprint(family, config)]
         )
         # What an update sees is drawn at once, and goes through the model `batch_size` at a time.
@@ -90,6 +93,7 @@ class Training:
                 config,
                 updates_per_epoch=self.updates_per_epoch,
                 max_epochs=max_epochs,
+                share=None if self._allowance is None else self._allowance.share,
             ),
             Loss(config, counts=self._material.class_counts, device=self.device),
             device=self.device,
@@ -100,6 +104,8 @@ class Training:
         self.diverged = False
         self.best = Best(0, -math.inf, self._weights()) if replicate else None
         self._peak_memory_mb: float | None = None
+        self._part = 1.0
+        """Of the last epoch, the share of its updates that was made."""
 
     @property
     def epoch(self) -> int:
@@ -108,7 +114,17 @@ class Training:
 
     def ended(self, budget: Budget) -> bool:
         """Whether training is over within this budget."""
-        return self.diverged or self.epoch >= budget.end or self.out_of_patience(budget)
+        over = self.epoch >= budget.end or self.out_of_seconds()
+        return self.diverged or over or self.out_of_patience(budget)
+
+    @property
+    def charged_seconds(self) -> float:
+        """Of all epochs so far, those before a checkpoint among them."""
+        return sum(report.charged_seconds for report in self.history)
+
+    def out_of_seconds(self) -> bool:
+        """Whether the charged seconds that it may spend are spent; never where it has epochs."""
+        return self._allowance is not None and self.charged_seconds >= self._allowance.seconds
 
     def out_of_patience(self, budget: Budget) -> bool:
         """Whether the best score is `patience` epochs old; never without validation."""
@@ -128,8 +144,13 @@ class Training:
     # --- One epoch --------------------------------------------------------------------------
 
     def train_epoch(self, clock: Clock) -> Report:
-        """Train and validate one epoch more. Raises Diverged; a replicate ends instead."""
+        """Train and validate one epoch more. Raises Diverged; a replicate ends instead.
+
+        The epoch in which its seconds are spent ends there, and is validated as a whole one is.
+        """
         epoch = self.epoch + 1
+        if self._allowance is not None:
+            self._allowance.begin(clock, self.charged_seconds)
         notes: list[str] = []
         try:
             with clock.charged():
@@ -162,11 +183,14 @@ class Training:
     def _train(self, epoch: int) -> dict[str, float]:
         torch.manual_seed(derive(self.seed, "dropout", epoch))
         coins = torch.Generator().manual_seed(derive(self.seed, "augmentation", epoch))
-        update = (epoch - 1) * self.updates_per_epoch
+        first = update = (epoch - 1) * self.updates_per_epoch
         train_mode(self.model, self._still)
         for inputs, targets in self._material.batches(self._material.order(epoch), coins):
             self._stepper.step(inputs, targets, update=update, epoch=epoch)
             update += 1
+            if self._allowance is not None and self._allowance.spent():
+                break
+        self._part = (update - first) / self.updates_per_epoch
         return {
             "train_loss": self._stepper.mean_loss(epoch),
             "learning_rate": learning_rate(self._optimizer),
@@ -228,7 +252,7 @@ class Training:
             "history": [asdict(report) | {"notes": list(report.notes)} for report in self.history],
             "diverged": self.diverged,
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
-            "training_rows": self._material.rows,
+            "training_rows": self._rows(),
             "peak_memory_mb": self._peak(),
         }
         if self.best is not None:
@@ -238,6 +262,11 @@ class Training:
             state["best_score"] = self.best.score
             state["selected_epoch"] = self.best.epoch
         return state
+
+    def _rows(self) -> int:
+        """How many rows an epoch has trained on, on average: the last may have been cut short."""
+        whole = max(self.epoch, 1)
+        return round(self._material.rows * (whole - 1 + self._part) / whole)
 
     def restore(self, state: dict[str, Any]) -> bool:
         """Go on from a checkpoint's state; False, and nothing done, where it is another trial's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -24,7 +25,7 @@ from bench.ledger import (
 from bench.predictions import save_predictions
 from bench.prepared_run import prepare_data
 from bench.runs import RunFile, RunFolder
-from bench.tune import experiment
+from bench.tune import experiment, logs
 from bench.tune.engine import Engine
 from bench.tune.jobs import Context
 
@@ -41,6 +42,8 @@ class Options:
     address: str | None = None
     storage: str | None = None
     checkpoint_every_s: float = 30.0
+    logs: tuple[str, ...] = ()
+    """`mlflow=URI`, `tensorboard`, `tensorboard=DIR`: where trials are logged as they go on."""
     max_hours: float | None = None
     """After these the run pauses, with what is in flight checkpointed; None: it ends by itself."""
 
@@ -135,6 +138,8 @@ def _proceed(
         run = folder.path.resolve().name
         register_missed(openings_register(), state.unsealed, run=run)
         events = _Events(folder, file)
+        logs_of_run = logs.observers(options.logs, file, folder)
+        events.observers += logs_of_run
         deadline = None if options.max_hours is None else time.time() + 3600 * options.max_hours
         engine = Engine(
             file.studies,
@@ -146,12 +151,17 @@ def _proceed(
             on_event=events,
             expired=lambda: deadline is not None and time.time() >= deadline,
         )
-        if not engine.finished():
-            _work(engine, folder, file, options, roots, events, watch, deadline)
-        if engine.paused is not None and not engine.expired():
-            raise UserError(f"{engine.paused}. Then go on with `bench resume {folder.path}`")
+        try:
+            if not engine.finished():
+                _work(engine, folder, file, options, roots, events, watch, deadline)
+        finally:
+            for log in logs_of_run:
+                log.close()
         if engine.paused is not None:
-            return "paused"
+            ledger.append("run_paused", why=engine.paused)
+            if engine.expired():
+                return "paused"
+            raise UserError(f"{engine.paused}: `bench resume {folder.path}`")
         outcome = engine.outcome()
         ledger.append("run_finished", state=outcome)
         return outcome
@@ -186,11 +196,12 @@ def _work(
             environment={name: os.environ[name] for name in SWITCHES if name in os.environ},
         )
         worker = worker_class(context)
+        engine.alone = resources.gpus < 1
         if watch is None:
             experiment.run(engine, worker, resources)
             return
         with watch(engine) as view:
-            events.observer = view.update
+            events.observers.append(view.update)
             experiment.run(engine, worker, resources)
 
 
@@ -209,13 +220,13 @@ class _Events:
 
     def __init__(self, folder: RunFolder, file: RunFile) -> None:
         self._run = folder.path.resolve().name
-        self.observer: Callable[[Event], None] | None = None
+        self.observers: list[Callable[[Event], None]] = []
 
     def __call__(self, event: Event) -> None:
         if event["event"] == "test_unsealed":
             register_opening(openings_register(), fingerprint=event["fingerprint"], run=self._run)
-        if self.observer is not None:
-            self.observer(event)
+        for observer in self.observers:
+            observer(event)
 
 
 def _checkpoints(folder: RunFolder, options: Options) -> str:
@@ -228,6 +239,7 @@ def _discard(root: str) -> Callable[[str], None]:
     def discard(name: str) -> None:
         from bench.train.checkpoint import Checkpoint
 
-        Checkpoint(f"{root}/{name}.pt").delete()
+        with contextlib.suppress(OSError):  # it is in nobody's way
+            Checkpoint(f"{root}/{name}.pt").delete()
 
     return discard

@@ -8,20 +8,20 @@ not in flight for the next one: it is handed out again, from its last checkpoint
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from bench.ledger import Event, Ledger, Replicate, StudyState, Trial, read
 from bench.seeds import derive
 from bench.spec import Report, Space, Study
+from bench.tune.book import Book, SavePredictions
 from bench.tune.jobs import Content, Failure, Idle, Job, JobKind, Tested, Trained
-from bench.tune.schedulers import Ruling
 from bench.tune.search import StudySearch
 
 MAX_RETRIES = 3
 """How often a trial or replicate is begun again after its worker died."""
 
-SavePredictions = Callable[[str, Mapping[str, Any]], dict[str, str]]
-"""`save(name, arrays)` writes a predictions' file; returns its `file` and `sha256`."""
+STALL_FACTOR, STALL_FLOOR_S = 10, 300.0
+"""A training that is silent for so many times its study's longest epoch, and at least so many
+seconds, is stuck."""
 
 
 class Engine:
@@ -42,10 +42,6 @@ class Engine:
         """spaces: by study. test_fingerprints: by `Study.data`. expired: whether the time is up.
         The run must have been started."""
         self.ledger = ledger
-        self._test_fingerprints = test_fingerprints
-        self._save_predictions = save_predictions
-        self._discard_checkpoint = discard_checkpoint
-        self._on_event = on_event
         self.expired = expired
         self.paused: str | None = None
         """Why nothing more is begun, though there is more to do: to be resumed later."""
@@ -54,6 +50,20 @@ class Engine:
             study.id: StudySearch(study, spaces[study.id], ledger.state.studies[study.id])
             for study in studies
         }
+        self._book = Book(
+            ledger,
+            self._searches,
+            test_fingerprints=test_fingerprints,
+            save_predictions=save_predictions,
+            discard_checkpoint=discard_checkpoint,
+            on_event=on_event,
+        )
+        every = self._searches.values()
+        self._untimed = [search for search in every if search.study.time_budget_s is None]
+        self._timed = [search for search in every if search.study.time_budget_s is not None]
+        self.alone = True
+        """Whether a training under a time budget has the machine to itself: set before the first
+        job to False where each has a device of its own."""
         for event in read(ledger.path):
             if "study" in event:
                 self._searches[event["study"]].apply(event)
@@ -65,12 +75,12 @@ class Engine:
             for number in search.running():
                 trial = search.state.trials[number]
                 if trial.origin == "repeat":
-                    self._repeat(search, trial)
+                    self._book.repeat(search, trial)
                     continue
                 search.grant(trial)
                 if trial.epoch:
                     self._advance(search, trial)
-            self._settle(search)
+            self._book.settle(search)
 
     # --- jobs ---
 
@@ -81,26 +91,54 @@ class Engine:
         then, of the study that has used the least of its effort, a trial that goes on from its
         rung, or a new one.
         """
-        if self._pausing():
+        if self._pausing() or self._alone_in_flight():
             return None
-        job = next(self._begun(), None) or self._new_replicate() or self._search_on()
-        job = job or self._new_replicate()  # a search may have ended with nothing but repeats
+        job = self._job_of(self._untimed)
+        if job is None and not (self.alone and self._in_flight):
+            job = self._job_of(self._shuffled_timed())
         if job is None:
             return None
         if job.kind == "test":
-            self._unseal(job)
+            self._book.unseal(job)
         self._in_flight.add(job.key)
         return job
 
     def has_job(self) -> bool:
         """Whether `next_job` would hand one out now."""
-        if self._pausing():
+        if self._pausing() or self._alone_in_flight():
             return False
+        if self._has_job_of(self._untimed):
+            return True
+        return self._has_job_of(self._timed) and not (self.alone and self._in_flight)
+
+    def _job_of(self, searches: Sequence[StudySearch]) -> Job | None:
+        """The next job of these searches; a search may end with nothing but repeats."""
         return (
-            next(self._begun(), None) is not None
-            or any(self._next_replicate(s) is not None for s in self._searches.values())
-            or any(map(_open, self._searches.values()))
+            next(self._begun(searches), None)
+            or self._new_replicate(searches)
+            or self._search_on(searches)
+            or self._new_replicate(searches)
         )
+
+    def _has_job_of(self, searches: Sequence[StudySearch]) -> bool:
+        return (
+            next(self._begun(searches), None) is not None
+            or any(self._next_replicate(search) is not None for search in searches)
+            or any(map(_open, searches))
+        )
+
+    # --- fixed time ---
+
+    def _alone_in_flight(self) -> bool:
+        """Whether a training is running that no other may disturb."""
+        timed = {search.study.id for search in self._timed}
+        return self.alone and any(key[1] in timed for key in self._in_flight)
+
+    def _shuffled_timed(self) -> list[StudySearch]:
+        """The searches under a time budget in random order, so that what a machine does in the
+        meantime favours nobody: each time another one, as the ledger decides."""
+        begun = sum(len(s.state.trials) + len(s.state.replicates) for s in self._timed)
+        return sorted(self._timed, key=lambda s: derive(s.study.seed, "order", begun))
 
     def _pausing(self) -> bool:
         """Whether nothing more is begun: the time is up, or nothing can be stored."""
@@ -112,8 +150,8 @@ class Engine:
         """Whether nothing is in flight and nothing is left to do, or it pauses."""
         return not self._in_flight and not self.has_job()
 
-    def _begun(self) -> Iterator[Job]:
-        for search in self._searches.values():
+    def _begun(self, searches: Sequence[StudySearch]) -> Iterator[Job]:
+        for search in searches:
             study = search.study.id
             for number in search.running():
                 if ("trial", study, number) not in self._in_flight:
@@ -140,6 +178,7 @@ class Engine:
             seed=replicate.seed,
             stop_epoch=replicate.stop_epoch,
             known_epoch=replicate.epoch,
+            stall_seconds=(_stall_seconds(self._searches[study]) if kind == "replicate" else None),
         )
 
     def _next_replicate(self, search: StudySearch) -> int | None:
@@ -148,8 +187,8 @@ class Engine:
         # Those of earlier winners keep their numbers, and with them their streams and files.
         return len(state.replicates) + len(state.superseded) if due else None
 
-    def _new_replicate(self) -> Job | None:
-        for search in self._searches.values():
+    def _new_replicate(self, searches: Sequence[StudySearch]) -> Job | None:
+        for search in searches:
             number = self._next_replicate(search)
             if number is None:
                 continue
@@ -158,7 +197,7 @@ class Engine:
             winner = search.state.trials[search.state.winner]
             best = winner.best()
             assert best is not None
-            self._record(
+            self._book.record(
                 "replicate_started",
                 study=study.id,
                 replicate=number,
@@ -171,54 +210,22 @@ class Engine:
             return self._replicate_job(study.id, search.state.replicates[number])
         return None
 
-    def _search_on(self) -> Job | None:
+    def _search_on(self, among: Sequence[StudySearch]) -> Job | None:
         """A trial that goes on from its rung, or a new one, of the study furthest behind."""
-        while searches := [search for search in self._searches.values() if _open(search)]:
+        while searches := [search for search in among if _open(search)]:
             search = min(searches, key=StudySearch.share_spent)
             if (ruling := search.promotion()) is not None:
                 trial = search.state.trials[ruling.trial]
-                self._rule(search, ruling)
+                self._book.rule(search, ruling)
                 search.grant(trial)
                 return _search_job(search, trial)
-            trial = self._start(search)
+            trial = self._book.start_trial(search)
             if trial.origin != "repeat":
                 search.grant(trial)
                 return _search_job(search, trial)
-            self._repeat(search, trial)
-            self._settle(search)
+            self._book.repeat(search, trial)
+            self._book.settle(search)
         return None
-
-    def _start(self, search: StudySearch) -> Trial:
-        """Record the next trial of a search as begun."""
-        start = search.start()
-        suggestion, origin = start.suggestion, start.suggestion.origin
-        repeats = start.of is not None and origin != "confirm"
-        self._record(
-            "trial_started",
-            study=search.study.id,
-            trial=suggestion.number,
-            config=suggestion.config,
-            seed=start.seed,
-            origin="repeat" if repeats else origin,
-            sampler=suggestion.attributes,
-            **({} if start.of is None else {"of": start.of}),
-        )
-        return search.state.trials[suggestion.number]
-
-    def _repeat(self, search: StudySearch, trial: Trial) -> None:
-        """A configuration that was tried before is not trained again: its curve is told again."""
-        self._finish_trial(search, trial, "repeated", f"the configuration of trial {trial.of}")
-
-    def _unseal(self, job: Job) -> None:
-        search = self._searches[job.study]
-        if not search.state.replicates[job.number].unsealed:
-            self._record(
-                "test_unsealed",
-                study=job.study,
-                replicate=job.number,
-                task=search.study.task,
-                fingerprint=self._test_fingerprints[search.study.data],
-            )
 
     # --- messages ---
 
@@ -231,7 +238,7 @@ class Engine:
         else:
             goes_on = False
             if isinstance(message, Trained):
-                self._record(
+                self._book.record(
                     "replicate_trained",
                     study=job.study,
                     replicate=job.number,
@@ -239,14 +246,14 @@ class Engine:
                     note=message.note,
                 )
             elif isinstance(message, Tested):
-                self._on_tested(search, job, message)
+                self._book.tested(search, job, message)
             else:
                 self._on_failure(search, job, message)
         if goes_on and isinstance(message, Report) and self._pausing():
             goes_on = False  # it goes on from its checkpoint when the run is resumed
         if not goes_on:
             self._in_flight.discard(job.key)
-            self._settle(search)
+            self._book.settle(search)
         return goes_on
 
     def put_back(self, job: Job) -> None:
@@ -261,12 +268,14 @@ class Engine:
         begun = search.state.trials if is_search else search.state.replicates
         if begun[job.number].retries >= MAX_RETRIES:
             error = f"its worker died {MAX_RETRIES + 1} times, last: {reason}"
-            self._fail(search, job, "worker_died", begun[job.number].epoch + 1, error)
+            self._book.fail(search, job, "worker_died", begun[job.number].epoch + 1, error)
         elif is_search:
-            self._record("trial_retried", study=job.study, trial=job.number, reason=reason)
+            self._book.record("trial_retried", study=job.study, trial=job.number, reason=reason)
         else:
-            self._record("replicate_retried", study=job.study, replicate=job.number, reason=reason)
-        self._settle(search)
+            self._book.record(
+                "replicate_retried", study=job.study, replicate=job.number, reason=reason
+            )
+        self._book.settle(search)
 
     def _on_report(self, search: StudySearch, job: Job, report: Report) -> bool:
         is_search = job.kind == "search"
@@ -275,7 +284,7 @@ class Engine:
         )
         if report.epoch not in owner.reports:
             kind = "trial" if is_search else "replicate"
-            self._record(
+            self._book.record(
                 f"{kind}_reported",
                 **{"study": job.study, kind: job.number},
                 epoch=report.epoch,
@@ -290,10 +299,10 @@ class Engine:
             return True
         if report.score is None:
             error = f"epoch {report.epoch} was reported without a validation score"
-            self._fail(search, job, "no_score", report.epoch, error)
+            self._book.fail(search, job, "no_score", report.epoch, error)
             return False
         if search.state.state == "failed":
-            self._finish_trial(search, owner, "stopped", "its study has ended")
+            self._book.finish_trial(search, owner, "stopped", "its study has ended")
             return False
         return self._advance(search, owner)
 
@@ -301,153 +310,28 @@ class Engine:
         """Decide for a trial that has reported an epoch; returns whether it goes on."""
         epoch = trial.epoch
         if trial.reports[epoch]["last"]:
-            whole = epoch >= search.study.search.max_epochs
-            self._finish_trial(search, trial, "completed", "max_epochs" if whole else "patience")
+            self._book.finish_trial(search, trial, "completed", _end_of(search, trial))
             return False
         if (ruling := search.ruling(trial)) is not None:
-            self._rule(search, ruling)
+            self._book.rule(search, ruling)
         if trial.resting_at is not None:
             return False
         if (rung := _stopped_at(trial)) is not None:
             reason = search.scheduler.reason(trial.number, rung)
-            self._finish_trial(search, trial, "stopped", reason)
+            self._book.finish_trial(search, trial, "stopped", reason)
             return False
         if epoch >= search.granted(trial) and search.grant(trial) <= epoch:
-            self._finish_trial(search, trial, "stopped", "the study's effort is spent")
+            self._book.finish_trial(search, trial, "stopped", "the study's effort is spent")
             return False
         return True
-
-    def _rule(self, search: StudySearch, ruling: Ruling) -> None:
-        self._record(
-            "trial_rung",
-            study=search.study.id,
-            trial=ruling.trial,
-            rung=ruling.rung,
-            score=ruling.score,
-            decision=ruling.decision,
-        )
-
-    def _on_tested(self, search: StudySearch, job: Job, tested: Tested) -> None:
-        replicate = search.state.replicates[job.number]
-        predictions = self._save_predictions(_predictions_name(job), tested.arrays)
-        if replicate.untested:
-            self._test_replicate(
-                search,
-                replicate,
-                state="completed",
-                error=None,
-                test_metrics=tested.test_metrics,
-                validation_metrics=tested.validation_metrics,
-                predictions=predictions,
-                notes=list(tested.notes),
-            )
-            return
-        cost = dict(tested.cost)
-        cases = cost.pop("training_cases", None)
-        charged = replicate.charged_seconds
-        cost |= {"charged_seconds": charged, "free_seconds": replicate.free_seconds}
-        if cases and charged > 0:
-            cost["examples_per_second"] = cases * replicate.epoch / charged
-        self._finish_replicate(
-            search,
-            replicate,
-            state="completed",
-            error=None,
-            test_metrics=tested.test_metrics,
-            validation_metrics=tested.validation_metrics,
-            cost=cost,
-            notes=list(tested.notes),
-            predictions=predictions,
-        )
 
     def _on_failure(self, search: StudySearch, job: Job, failure: Failure) -> None:
         if failure.reason == "storage":
             self.paused = failure.error  # no configuration is to blame: nothing is recorded
             return
-        self._fail(search, job, failure.reason, failure.epoch, failure.error)
+        self._book.fail(search, job, failure.reason, failure.epoch, failure.error)
 
-    def _fail(self, search: StudySearch, job: Job, reason: str, epoch: int, error: str) -> None:
-        if job.kind == "search":
-            trial = search.state.trials[job.number]
-            self._finish_trial(search, trial, "failed", reason, epochs=epoch, error=error)
-        else:
-            replicate = search.state.replicates[job.number]
-            nothing: dict[str, Any] = {
-                "state": "failed",
-                "error": f"{reason}: {error}",
-                "test_metrics": {},
-                "validation_metrics": {},
-                "predictions": None,
-            }
-            if replicate.untested:
-                self._test_replicate(search, replicate, **nothing, notes=[])
-            else:
-                cost = {"charged_seconds": replicate.charged_seconds}
-                self._finish_replicate(search, replicate, **nothing, cost=cost)
-
-    # --- ends ---
-
-    def _finish_trial(
-        self,
-        search: StudySearch,
-        trial: Trial,
-        state: str,
-        reason: str,
-        *,
-        epochs: int = 0,
-        error: str | None = None,
-    ) -> None:
-        self._record(
-            "trial_finished",
-            study=search.study.id,
-            trial=trial.number,
-            state=state,
-            reason=reason,
-            epochs=max(trial.epoch, epochs),
-            error=error,
-        )
-        self._discard_checkpoint(f"{search.study.id}/trial-{trial.number}")
-
-    def _finish_replicate(self, search: StudySearch, replicate: Replicate, **outcome: Any) -> None:
-        self._record(
-            "replicate_finished",
-            study=search.study.id,
-            replicate=replicate.number,
-            entrant=replicate.entrant,
-            task=replicate.task,
-            seed=replicate.seed,
-            **outcome,
-        )
-
-    def _test_replicate(self, search: StudySearch, replicate: Replicate, **outcome: Any) -> None:
-        self._record(
-            "replicate_tested", study=search.study.id, replicate=replicate.number, **outcome
-        )
-
-    def _settle(self, search: StudySearch) -> None:
-        """End a study's search where it is over."""
-        if search.state.state != "running":
-            return
-        if (error := search.broken_by()) is not None:
-            self._dismiss(search)
-            self._finish_study(search, "failed", None, f"the same error in a row: {error}")
-            return
-        if search.exhausted():
-            self._dismiss(search)
-        if search.exhausted():  # what was at rest may have kept the best from being confirmed
-            winner, why = search.winner()
-            state = "failed" if winner is None else "completed"
-            self._finish_study(search, state, winner.number if winner else None, why)
-
-    def _dismiss(self, search: StudySearch) -> None:
-        """End the trials that rest: nothing will promote them any more."""
-        for trial in search.resting():
-            assert trial.resting_at is not None
-            place = search.scheduler.place(trial.resting_at)
-            self._finish_trial(search, trial, "stopped", f"not promoted from the rung of {place}")
-
-    def _finish_study(self, search: StudySearch, state: str, winner: int | None, why: str) -> None:
-        self._record("study_finished", study=search.study.id, state=state, winner=winner, why=why)
+    # --- the whole ---
 
     def outcome(self) -> str:
         """`completed`, or `failed` where any study or replicate failed."""
@@ -468,16 +352,17 @@ class Engine:
         """How many jobs of a study are with workers now."""
         return sum(key[1] == study for key in self._in_flight)
 
-    def _record(self, event: str, **fields: Any) -> None:
-        record = self.ledger.append(event, **fields)
-        if "study" in record:
-            self._searches[record["study"]].apply(record)
-        self._on_event(record)
-
 
 def _open(search: StudySearch) -> bool:
     """Whether a search has a trial to go on with or to start."""
     return search.may_start() or search.promotion() is not None
+
+
+def _stall_seconds(search: StudySearch) -> float | None:
+    """How long a training of this study may be silent: many times its longest epoch so far; None
+    before any is known."""
+    longest = search.longest_epoch_s
+    return max(STALL_FLOOR_S, STALL_FACTOR * longest) if longest else None
 
 
 def _search_job(search: StudySearch, trial: Trial) -> Job:
@@ -489,14 +374,18 @@ def _search_job(search: StudySearch, trial: Trial) -> Job:
         seed=trial.seed,
         known_epoch=trial.epoch,
         save_epochs=search.save_epochs(trial),
+        stall_seconds=_stall_seconds(search),
     )
+
+
+def _end_of(search: StudySearch, trial: Trial) -> str:
+    """Why a training that says that it is over is over."""
+    plan = search.study.search
+    if plan.max_seconds is not None and trial.charged_seconds >= plan.max_seconds - 1e-3:
+        return "max_seconds"
+    return "max_epochs" if trial.epoch >= plan.max_epochs else "patience"
 
 
 def _stopped_at(trial: Trial) -> float | None:
     """The rung where a trial was ruled to stop."""
     return next((rung for rung, (_, said) in trial.rungs.items() if said == "stopped"), None)
-
-
-def _predictions_name(job: Job) -> str:
-    """Unsealing leaves the file of the sealed run as it was recorded."""
-    return f"{job.study}-{job.number}{'-validation' if job.kind == 'validate' else ''}"

@@ -47,7 +47,16 @@ class StudySearch:
         """By running trial, the epoch up to which it may go."""
         self._settled = 0
         """Epochs of the trials that have ended."""
+        self._charged = 0.0
+        """Charged seconds of all trials."""
+        self._reported: dict[int, int] = {}
+        """By trial, the last epoch that is in them."""
+        self.longest_epoch_s = 0.0
+        """Charged and free seconds of the longest epoch of a trial or replicate so far."""
         self._errors: list[str | None] = []
+        self._tried = 0
+        self._confirms: list[int] = []
+        self._resting: dict[int, Trial] = {}
         self._repeats = 0
         self._configs: dict[tuple[tuple[str, object], ...], int] = {}
 
@@ -58,6 +67,16 @@ class StudySearch:
         match event["event"]:
             case "trial_started":
                 self._started(self.state.trials[event["trial"]])
+            case "trial_reported":
+                number, epoch = event["trial"], event["epoch"]
+                if epoch > self._reported.get(number, 0):  # else told twice
+                    self._reported[number] = epoch
+                    self._charged += event["charged_seconds"]
+                if number in self._granted:  # of a fold, nothing was granted before
+                    self._granted[number] = max(self._granted[number], epoch)
+                self._took(event)
+            case "replicate_reported":
+                self._took(event)
             case "trial_rung":
                 trial = self.state.trials[event["trial"]]
                 ruling = Ruling(
@@ -69,15 +88,22 @@ class StudySearch:
                 self.scheduler.apply(ruling)
                 if ruling.decision == "paused":
                     self._granted[trial.number] = trial.epoch
-                    self._sampler.rest(trial)
-                elif trial.number in self._sampler.resting:
+                    self._resting[trial.number] = trial
+                    self._sampler.rest(trial, rung=ruling.rung)
+                elif self._resting.pop(trial.number, None) is not None:
                     self._sampler.wake(trial)
             case "trial_finished":
                 self._finished(self.state.trials[event["trial"]])
 
+    def _took(self, event: Event) -> None:
+        seconds = event["charged_seconds"] + event["free_seconds"]
+        self.longest_epoch_s = max(self.longest_epoch_s, seconds)
+
     def _started(self, trial: Trial) -> None:
         self._granted.setdefault(trial.number, 0)
+        self._tried += trial.origin != "repeat"
         if trial.origin == "confirm":
+            self._confirms.append(trial.number)
             return
         self._sampler.restore(trial)
         self._repeats = self._repeats + 1 if trial.origin == "repeat" else 0
@@ -85,6 +111,7 @@ class StudySearch:
 
     def _finished(self, trial: Trial) -> None:
         self._granted.pop(trial.number, None)
+        self._resting.pop(trial.number, None)
         self._settled += trial.effort
         if trial.origin == "confirm":
             return
@@ -98,15 +125,11 @@ class StudySearch:
 
     def running(self) -> list[int]:
         """Trials begun, not finished and not at rest, by number."""
-        return [n for n in sorted(self._granted) if self.state.trials[n].resting_at is None]
+        return [number for number in sorted(self._granted) if number not in self._resting]
 
     def resting(self) -> list[Trial]:
         """Trials that rest at a rung, by number."""
-        return [
-            self.state.trials[number]
-            for number in sorted(self._granted)
-            if self.state.trials[number].resting_at is not None
-        ]
+        return [self._resting[number] for number in sorted(self._resting)]
 
     # --- effort ---
 
@@ -115,7 +138,7 @@ class StudySearch:
         """Epochs spent so far by finished trials and granted to running ones; or the charged
         seconds that are reported, where the effort is in those."""
         if self.study.search.in_effort_seconds:
-            return self.state.charged_seconds
+            return self._charged
         return self._settled + sum(self._granted.values())
 
     @property
@@ -161,11 +184,8 @@ class StudySearch:
 
     def _confirmations(self) -> list[Trial]:
         """The trials that were trained again; a search that was reopened confirms its best anew."""
-        return [
-            trial
-            for number, trial in self.state.trials.items()
-            if trial.origin == "confirm" and number >= self.state.since
-        ]
+        since = self.state.since
+        return [self.state.trials[number] for number in self._confirms if number >= since]
 
     def may_start(self) -> bool:
         """Whether the search may start another trial now."""
@@ -177,9 +197,8 @@ class StudySearch:
 
     def _may_suggest(self) -> bool:
         cap = self.study.search.max_trials
-        tried = sum(trial.origin != "repeat" for trial in self.state.trials.values())
         return (
-            (cap is None or tried < cap)
+            (cap is None or self._tried < cap)
             and self._repeats < REPEATS_IN_A_ROW
             and not self._sampler.exhausted(len(self.state.trials))
         )
@@ -199,7 +218,7 @@ class StudySearch:
         """The resting trial that is to go on now; None where none is, or no effort is left."""
         if self.left <= 0 or self.state.state != "running":
             return None
-        return self.scheduler.ready(self.resting())
+        return self.scheduler.ready(self._resting.values()) if self._resting else None
 
     def broken_by(self) -> str | None:
         """The error that ends the study, where the last trials all failed with it."""

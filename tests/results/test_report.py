@@ -113,7 +113,7 @@ def test_a_phantom_is_stamped_on_page_headings_tables_and_files(make_run):
     for caption in re.findall(headings, text, re.S):
         assert 'class="stamp">phantom<' in caption or caption.startswith("<figcaption>")
     files = sorted((folder / "tables").glob("*.csv"))
-    assert len(files) == 19
+    assert len(files) == 20
     for path in files:
         lines = path.read_text().splitlines()
         assert lines[0].startswith("data,") and all(row["data"] == "phantom" for row in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,7 +16,7 @@ from bench import registry
 from bench.data.prepared import PreparedTask
 from bench.errors import UserError
 from bench.spec import Budget, Choice, Config, Family, Report, Shape, Space, Task, Weights
-from bench.train.checkpoint import Checkpoint
+from bench.train.checkpoint import Checkpoint, StorageError
 from bench.train.evaluate import evaluate
 from bench.train.fit import Diverged, fit
 from bench.train.trial import configure
@@ -233,6 +234,51 @@ def test_a_checkpoint_is_due_by_time_and_at_the_end(run: Any, checkpoint: Checkp
     checkpoint.delete()
     list(run(checkpoint=checkpoint, checkpoint_every_s=0.0))
     assert saved == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "expected"),
+    [
+        ({"save_epochs": (1, 3)}, [1, 3, 5]),
+        ({"save_epochs": None}, [1, 2, 3, 4, 5]),
+        ({"save_after": 0.0}, [1, 2, 3, 4, 5]),
+        ({"save_after": 4e9}, [5]),
+    ],
+)
+def test_a_checkpoint_stands_before_the_reports_it_is_asked_for(
+    run: Any, checkpoint: Checkpoint, asked_for: dict[str, Any], expected: list[int]
+) -> None:
+    stands = [
+        report.epoch
+        for report in run(checkpoint=checkpoint, checkpoint_every_s=1e9, **asked_for)
+        if (state := checkpoint.load()) is not None and state["epoch"] == report.epoch
+    ]
+    assert stands == expected
+
+
+def test_every_epoch_is_a_sign_of_life(run: Any) -> None:
+    beats: list[str] = []
+    reports = list(run(known_epoch=3, alive=lambda: beats.append("beat")))
+    assert len(reports) == 2 and len(beats) == 5
+
+
+def test_a_checkpoint_that_cannot_be_written_ends_training_before_its_report(
+    run: Any, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that was due by time alone; afterwards it goes on from the last one that stands."""
+    whole = timeless(run())
+    begun = run(checkpoint=checkpoint)
+    first = [next(begun), next(begun)]
+
+    def full(state: object, file: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "save", full)
+        with pytest.raises(StorageError, match="trial.pt: No space left on device: free some"):
+            next(begun)
+    rest = run(checkpoint=checkpoint, known_epoch=2)
+    assert timeless(first) + timeless(rest) == whole
 
 
 def test_a_damaged_checkpoint_is_noted_and_training_begins_anew(

@@ -6,6 +6,8 @@ algorithm 2; the stopping form decides at once, as Ray Tune's does.
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -59,20 +61,28 @@ class AshaPromote(Scheduler):
 
     def __init__(self, search: Search, state: StudyState) -> None:
         super().__init__(search, state)
-        self._scores: dict[float, dict[int, float]] = defaultdict(dict)
-        """By rung and trial."""
+        self._ranked: dict[float, list[tuple[float, int]]] = defaultdict(list)
+        self._waiting: dict[float, list[tuple[float, int]]] = defaultdict(list)
+        """By rung, (-score, trial), best first: of all that reached it, and of those at rest."""
 
     def apply(self, ruling: Ruling) -> None:
-        self._scores[ruling.rung][ruling.trial] = ruling.score
+        entry = (-ruling.score, ruling.trial)
+        ranked, waiting = self._ranked[ruling.rung], self._waiting[ruling.rung]
+        place = bisect_left(ranked, entry)
+        if place == len(ranked) or ranked[place] != entry:
+            ranked.insert(place, entry)
+        if ruling.decision == "paused":
+            insort(waiting, entry)
+        elif (place := bisect_left(waiting, entry)) < len(waiting) and waiting[place] == entry:
+            waiting.pop(place)
 
     def at(self, trial: Trial) -> Ruling | None:
         rung = self.reached(trial)
         if rung is None:
             return None
-        score = best_of(trial)
-        others = list(self._scores[rung].values())
-        above = sum(other >= score for other in others)
-        top = (len(others) + 1) // self.search.reduction_factor
+        score, ranked = best_of(trial), self._ranked[rung]
+        above = bisect_right(ranked, (-score, math.inf))
+        top = (len(ranked) + 1) // self.search.reduction_factor
         return Ruling(
             trial=trial.number,
             rung=rung,
@@ -82,14 +92,13 @@ class AshaPromote(Scheduler):
 
     def ready(self, resting: Iterable[Trial]) -> Ruling | None:
         """Of the highest rung first, and there of the best score."""
-        where = {trial.number: trial.resting_at for trial in resting}
-        for rung in sorted(self._scores, reverse=True):
-            scores = self._scores[rung]
-            top = len(scores) // self.search.reduction_factor
-            best = sorted(scores, key=lambda number: (-scores[number], number))[:top]
-            for number in best:
-                if where.get(number) == rung:
-                    return Ruling(
-                        trial=number, rung=rung, score=scores[number], decision="promoted"
-                    )
+        able = {trial.number for trial in resting}
+        for rung in sorted(self._waiting, reverse=True):
+            ranked = self._ranked[rung]
+            top = len(ranked) // self.search.reduction_factor
+            for entry in self._waiting[rung]:
+                if bisect_left(ranked, entry) >= top:
+                    break
+                if entry[1] in able:
+                    return Ruling(trial=entry[1], rung=rung, score=-entry[0], decision="promoted")
         return None

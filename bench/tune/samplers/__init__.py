@@ -1,0 +1,1 @@
+"""What makes Optuna's samplers fit: resting trials, fixed spaces."""

@@ -1,0 +1,116 @@
+"""Optuna's samplers, made anew for each trial.
+
+QMC and CMA-ES take their search space from the trials that have ended, and lose their place when
+it changes, as it does where parameters are conditional: here both get a space that is fixed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from optuna import Study
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import (
+    BaseSampler,
+    CmaEsSampler,
+    GPSampler,
+    QMCSampler,
+    RandomSampler,
+    TPESampler,
+)
+from optuna.trial import FrozenTrial, TrialState
+
+from bench.spec import Scalar
+
+Distributions = Mapping[str, BaseDistribution]
+
+
+class QuickTpe(TPESampler):
+    """TPE; what all ended trials have is found by their parameters' names.
+
+    Optuna compares distributions too, trial by trial, and remembers how far it came: a sampler that
+    is made for one trial alone would begin again each time, for about half of the time that it
+    takes to suggest. Here a name has one distribution.
+    """
+
+    def __init__(self, distributions: Distributions, **options: Any) -> None:
+        super().__init__(**options)
+        self._distributions = distributions
+        self._joint = options.get("multivariate", True) and not options.get("group", False)
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        if not self._joint:
+            return super().infer_relative_search_space(study, trial)
+        ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+        if not ended:
+            return {}
+        names = set(self._distributions).intersection(*(trial.params for trial in ended))
+        return {name: self._distributions[name] for name in sorted(names)}
+
+
+class WholeSpaceQmc(QMCSampler):
+    """One sequence over all parameters, conditional ones too: those that are not active in a
+    configuration leave their coordinate unused."""
+
+    def __init__(self, distributions: Distributions, **options: Any) -> None:
+        super().__init__(**options)
+        self._distributions = distributions
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return dict(self._distributions)
+
+
+class FixedSpaceCmaEs(CmaEsSampler):
+    """Adapts these numeric parameters, which every configuration has."""
+
+    def __init__(self, distributions: Distributions, **options: Any) -> None:
+        super().__init__(**options)
+        self._distributions = distributions
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return dict(self._distributions)
+
+
+def make(
+    name: str,
+    options: Mapping[str, Scalar],
+    *,
+    seed: int,
+    sequence_seed: int,
+    everything: Distributions,
+    numeric: Distributions,
+) -> BaseSampler:
+    """The sampler for one trial.
+
+    options: checked (bench/sampler_options.py). seed: the trial's. sequence_seed: the study's, of a
+    sequence that goes on from trial to trial. everything: all parameters that the search varies.
+    numeric: those of them that are numbers and active in every configuration.
+    """
+    given: dict[str, Any] = dict(options)
+    with warnings.catch_warnings():
+        # Optuna calls qmc, group, with_margin and others experimental, and sigma0 deprecated.
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        match name:
+            case "tpe":
+                return QuickTpe(everything, seed=seed, **given)
+            case "gp":
+                return GPSampler(seed=seed, **given)
+            case "cmaes":
+                given = {"consider_pruned_trials": True} | given
+                return FixedSpaceCmaEs(numeric, seed=seed, **given)
+            case "qmc":
+                given = {"scramble": True} | given
+                return WholeSpaceQmc(everything, seed=sequence_seed, **given)
+            case "random" | "grid":
+                return RandomSampler(seed=seed)
+    raise AssertionError(f"no sampler is called {name!r}")
