@@ -76,6 +76,15 @@ def _repetitions(run: Run) -> list[str]:
             "once, with a validation set drawn from the others and searches of its own. A score is "
             "the mean over the splits."
         )
+    if budgets := run.suite["replicates"].get("time_budgets_s"):
+        each = listed([f"{budget:g}" for budget in budgets])
+        said.append(
+            f"Fixed time: at {each} charged seconds of training each, every entrant was searched "
+            f"again, with the charged seconds of {run.suite['replicates']['time_trials']} whole "
+            "trainings; schedules ran over the share of the budget that was spent, and training "
+            "stopped at the step that reached it. One training at a time had a device to itself; "
+            "the order of entrants was random."
+        )
     if run.searches > 1:
         said.append(
             f"Every entrant was searched {run.searches} times"

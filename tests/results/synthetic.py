@@ -68,6 +68,7 @@ def write_run(
     salt: str = "",
     searches: int = 1,
     splits: int = 1,
+    time_budgets: Sequence[float] = (),
 ) -> Path:
     """A run of one task, `lits_cls`; the same for the same arguments.
 
@@ -75,23 +76,36 @@ def write_run(
     which predictions are stored; `votes` tells which patient a case is of, modulo 8. validation:
     validation predictions are stored too, with the metrics that they give, of as many cases. salt:
     another salt, other seeds for the same entrants on the same cases. searches, splits: of each
-    entrant; each split has cases of its own.
+    entrant; each split has cases of its own. time_budgets: of fixed-time comparisons beside it.
     """
     search = Search(effort_epochs=6 * trials, max_epochs=9, max_trials=trials)
-    replicates = Replicates(seeds=seeds, refit=refit, searches=searches, splits=splits)  # type: ignore[arg-type]
+    replicates = Replicates(
+        seeds=seeds,
+        refit=refit,  # type: ignore[arg-type]
+        searches=searches,
+        splits=splits,
+        time_budgets_s=tuple(time_budgets),
+    )
     folds = [None] if splits == 1 else [Fold(number=n, of=splits) for n in range(splits)]
     cast = [(actor, f, n) for actor in actors for f in folds for n in range(searches)]
     studies = [
         _study(number, actor, search, replicates, fold, repeat)
         for number, (actor, fold, repeat) in enumerate(cast)
     ]
+    entrants = tuple(study.entrant for study in studies[:: len(folds) * searches])
+    timed = [(actor, budget) for budget in time_budgets for actor in actors]
+    for actor, budget in timed:
+        of = _study(len(studies), actor, search, replicates, None, 0)
+        limits = replace(search, effort_epochs=None, effort_seconds=9 * budget, max_seconds=budget)
+        studies.append(replace(of, time_budget_s=budget, search=limits))
+        cast.append((actor, None, 0))
     suite = Suite(
         id="liver",
         title="Liver CT",
         scale="demo",
         seed=7,
         tasks=("lits_cls",),
-        entrants=tuple(study.entrant for study in studies[:: len(folds) * searches]),
+        entrants=entrants,
         search=search,
         replicates=replicates,
         options={"lits_cls": {}},
