@@ -1,15 +1,13 @@
 """Whole runs of the `smoke` suite, as a user starts them."""
 
 import json
-import random
 import re
 import shutil
-import signal
 
 import pytest
 
 from bench.ledger import fold, read
-from tests.commands import bench, comparable, start, wait_for_lines
+from tests.commands import bench, comparable
 
 SMOKE = ("run", "--suite", "smoke")
 
@@ -87,57 +85,6 @@ def test_one_seed_and_one_worker_write_one_ledger(smoke, tmp_path):
     done = bench(*SMOKE, "--workers", "1", "--run", "again", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert comparable(tmp_path / "again") == comparable(smoke[0])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
-def test_killed_at_five_random_moments_and_resumed(smoke, tmp_path, workers):
-    whole = comparable(smoke[0])
-    moments = random.Random(workers)
-    process = start(*SMOKE, "--workers", str(workers), "--run", "broken", cwd=tmp_path)
-    ledger = tmp_path / "broken" / "ledger.jsonl"
-    for kill in range(1, 6):
-        wait_for_lines(ledger, kill * len(whole) // 6 + moments.randint(-5, 5), process)
-        assert process.poll() is None, process.communicate()
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        process = start("resume", "broken", "--workers", str(workers), cwd=tmp_path)
-    out, errors = process.communicate(timeout=900)
-    assert process.returncode == 0, errors
-    assert out.strip().splitlines()[-1].endswith("report.html")
-    events = comparable(tmp_path / "broken")
-    if workers == 1:
-        assert events == whole
-    for kind, keys in {
-        "trial_started": ("study", "trial"),
-        "trial_finished": ("study", "trial"),
-        "replicate_finished": ("study", "replicate"),
-        "trial_reported": ("study", "trial", "epoch"),
-    }.items():
-        seen = [tuple(e[key] for key in keys) for e in events if e["event"] == kind]
-        assert len(seen) == len(set(seen)), f"{kind} stands twice"
-    state = fold(read(ledger))
-    unbroken = fold(read(smoke[0] / "ledger.jsonl"))
-    for id, study in unbroken.studies.items():
-        assert state.studies[id].effort == study.effort
-        assert set(state.studies[id].replicates) == set(study.replicates)
-        assert all(trial.finished for trial in state.studies[id].trials.values())
-
-
-@pytest.mark.slow
-def test_interrupted_with_ctrl_c_says_how_to_go_on_and_does(tmp_path):
-    process = start(*SMOKE, "--tasks", "lits_cls", "--run", "broken", cwd=tmp_path)
-    wait_for_lines(tmp_path / "broken" / "ledger.jsonl", 8, process)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 130
-    assert "bench resume broken" in errors and "Traceback" not in errors
-    read(tmp_path / "broken" / "ledger.jsonl")  # whole
-    done = bench("resume", "broken", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    again = bench("resume", "broken", cwd=tmp_path)
-    assert again.returncode == 0
-    assert fold(read(tmp_path / "broken" / "ledger.jsonl")).resumes == 1
 
 
 def test_with_the_prepared_test_cases_deleted_the_search_runs_to_its_end(

@@ -161,7 +161,8 @@ def _proceed(
             ledger.append("run_paused", why=engine.paused)
             if engine.expired():
                 return "paused"
-            raise UserError(f"{engine.paused}: `bench resume {folder.path}`")
+            again = "" if options.storage is None else f" --storage {options.storage}"
+            raise UserError(f"{engine.paused}: `bench resume {folder.path}{again}`")
         outcome = engine.outcome()
         ledger.append("run_finished", state=outcome)
         return outcome
