@@ -6,8 +6,10 @@ run.tasks["lits_cls"].classes, run.state.studies, run.predictions(study_id, 0).t
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -202,8 +204,23 @@ class Run:
 def load_run(folder: Path) -> Run:
     """Read a run's folder. Raises UserError where it is none, or where a file of it is broken."""
     planned = load_plan(folder)
-    events = ledger.read(folder / "ledger.jsonl")
-    return replace(planned, state=ledger.fold(events), ended=_end(events) or planned.ended)
+    with _uncollected():
+        events = ledger.read(folder / "ledger.jsonl")
+        state = ledger.fold(events)
+    return replace(planned, state=state, ended=_end(events) or planned.ended)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the collector of cycles: events hold none, and a long ledger is millions of objects
+    that it would go through again and again while they are read."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def load_plan(folder: Path) -> Run:

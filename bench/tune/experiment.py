@@ -26,7 +26,6 @@ _QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
-    "TUNE_MAX_PENDING_TRIALS_PG": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
@@ -151,6 +150,8 @@ def run(engine: Engine, worker: type, resources: Resources) -> None:
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are the engine's to tell
     from bench.tune.link import JobSearcher, Link, MessageScheduler
 
+    # One more than may wait to start: else nobody takes over a worker that comes free meanwhile.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.workers + 1)
     link = Link(engine, resources.workers)
     signal.signal(signal.SIGTERM, _interrupt)  # after Ray, which sets a handler of its own
     scratch = tempfile.mkdtemp(prefix="tunebench-")

@@ -21,7 +21,7 @@ from bench.tune.engine import Engine
 from bench.tune.jobs import Idle, Job
 
 SETUP_FAILURES = 3
-"""So many workers in a row that cannot even start end the run: no configuration is to blame."""
+"""So many failed starts in a row for each worker end the run: no configuration is to blame."""
 
 
 class Link:
@@ -31,6 +31,8 @@ class Link:
         self.engine = engine
         self._workers = workers
         self._jobs: dict[str, Job | None] = {}
+        self._free = 0
+        """Workers that are up and whose Tune trial has ended: the next one takes them over."""
         self._setup_failures = 0
         self.broken: str | None = None
         """Why nothing can go on; the run must end and be resumed later."""
@@ -40,9 +42,18 @@ class Link:
         return self.broken is not None or self.engine.finished()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
-        """The configuration of the next Tune trial; None while all workers are taken."""
-        if len(self._jobs) >= self._workers:
+        """The configuration of the next Tune trial; None while all workers are taken.
+
+        A worker that is yet to start gets no job: Tune gives a trial that waits for its worker the
+        first one that comes free, and kills the one that was starting, so that where trials are
+        shorter than a start no second worker ever comes up. It says that it is there and is free.
+        """
+        if not self._free and len(self._jobs) < self._workers:
+            self._jobs[trial_id] = None
+            return {"job": None}
+        if not self._free:
             return None
+        self._free -= 1
         with self._recorded():
             self._jobs[trial_id] = job = self.engine.next_job()
             return {"job": job}
@@ -64,7 +75,12 @@ class Link:
                 goes_on = self.engine.on_message(job, content) and self.broken is None
         if not goes_on:
             del self._jobs[trial_id]
+            self._free += not others_wait
         return goes_on
+
+    def carries_job(self, trial_id: str) -> bool:
+        """Whether this Tune trial has something to do."""
+        return self._jobs.get(trial_id) is not None
 
     def died(self, trial_id: str, error: str) -> None:
         """The worker's process is gone, or never came up.
@@ -75,7 +91,7 @@ class Link:
         lines = [line.strip() for line in error.splitlines() if line.strip()] or ["unknown"]
         if "creation task" in error:
             self._setup_failures += 1
-            if self._setup_failures >= SETUP_FAILURES:
+            if self._setup_failures >= SETUP_FAILURES * self._workers:
                 self.broken = (
                     f"no worker can start ({lines[-1]}): is the project installed on every node?"
                 )
@@ -129,8 +145,19 @@ class MessageScheduler(FIFOScheduler):
         super().__init__()
         self._link = link
 
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """Who gets a worker that is free: not a trial whose own is starting, which Tune would kill
+        for it."""
+        return next(self._pending(tune_controller), None)
+
+    def _pending(self, tune_controller: Any) -> Iterator[Any]:
+        """Tune trials that have a job and wait for a worker."""
+        for trial in tune_controller.get_live_trials():
+            if trial.status == "PENDING" and self._link.carries_job(trial.trial_id):
+                yield trial
+
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        waiting = any(other.status == "PENDING" for other in tune_controller.get_live_trials())
+        waiting = next(self._pending(tune_controller), None) is not None
         goes_on = self._link.message(trial.trial_id, result["message"].take(), others_wait=waiting)
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 

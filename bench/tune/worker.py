@@ -53,6 +53,7 @@ class Worker(tune.Trainable):
 
 
 def _idle() -> Iterator[Content]:
+    yield Idle()
     while True:
         time.sleep(IDLE_SECONDS)
         yield Idle()

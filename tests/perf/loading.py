@@ -5,12 +5,11 @@ rotation by any angle (p 0.5) and a gamma from (0.5, 1.5) of its own. The DataLo
 are torchvision's v2, whose rotation fills with black where ours reflects. They alternate; each
 side's figure is its best repeat, which other work on the machine disturbed least.
 
-    python tests/perf/loading.py [--size 224] [--batch-size 64] [--workers 2] [--threads 2]
+    python -m tests.perf.loading [--size 224] [--batch-size 64] [--workers 2] [--threads 2]
 """
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -25,6 +24,8 @@ from bench.data.augment import Augmentation
 from bench.data.batches import Draw
 from bench.data.images import Images
 from bench.data.prepared import SplitData
+from tests.perf import figures
+from tests.perf.figures import Figure, Side
 
 CHANNELS = 3
 MEAN, STD = [0.5] * CHANNELS, [0.29] * CHANNELS
@@ -72,14 +73,15 @@ def seconds(batches: Any, rows: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = figures.parser(__doc__)
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--batches", type=int, default=20)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2, help="of our side: as many as workers")
-    parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
+    if given.short:
+        given.batches = 5
 
     torch.set_num_threads(given.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -119,14 +121,24 @@ def main() -> None:
                 taken = sides[side](repeat)
                 if repeat:  # the first round starts the workers and warms up
                     times[side].append(taken)
-    for side, taken_by in times.items():
-        each = ", ".join(f"{rows / one:.0f}" for one in taken_by)
-        print(f"{side:10} {rows / min(taken_by):8.0f} images/s   ({each})")
-    print(f"ratio {min(times['DataLoader']) / min(times['bench']):8.2f}   target >= 2")
-    print(
+    rates = {
+        side: Side(label=side, values=tuple(rows / one for one in taken_by))
+        for side, taken_by in times.items()
+    }
+    note = (
         f"{CHANNELS}x{given.size}x{given.size}, batch {given.batch_size}, {device}, "
-        f"{given.workers} workers against {given.threads} thread(s) of one process"
+        f"{given.workers} workers against {given.threads} thread(s) of one process, best of each"
     )
+    figures.finish(
+        [
+            Figure(
+                what="augmented images", unit="images/s", ours=rates["bench"],
+                theirs=rates["DataLoader"], bound="at least", target=2, note=note,
+                ratio=max(rates["bench"].values) / max(rates["DataLoader"].values),
+            )
+        ],
+        given.json,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 Trials do nothing but have torch imported, so that what is left is what scheduling costs. Each
 figure is the marginal wall time of a trial: that of a long experiment less that of a short one,
-over the difference in trials, so that start-up does not count. The three sides alternate.
+over the difference in trials, so that start-up does not count. The three sides alternate, in one
+Ray that is up already.
 
     engine     this project: one experiment, kept workers, TPE, ASHA, ledger
     function   a function trainable with OptunaSearch, the plainest form
@@ -11,8 +12,6 @@ over the difference in trials, so that start-up does not count. The three sides 
 
 from __future__ import annotations
 
-import argparse
-import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -22,6 +21,7 @@ from bench.spec import Entrant, Float, Replicates, Report, Search, Space, Study
 from bench.tune import experiment
 from bench.tune.engine import Engine
 from bench.tune.jobs import Tested, Trained
+from tests.perf.figures import Figure, Side, finish, parser
 
 SPACE = Space(learning_rate=Float(1e-4, 1e-1, log=True), weight_decay=Float(1e-6, 1e-2, log=True))
 WORKERS = 2
@@ -130,36 +130,44 @@ def plain_seconds(trials: int, *, reuse: bool) -> float:
 
 
 SIDES = {
-    "engine": (engine_seconds, 20, 420),
-    "function": (lambda trials: plain_seconds(trials, reuse=False), 4, 12),
-    "class": (lambda trials: plain_seconds(trials, reuse=True), 20, 420),
+    "engine": engine_seconds,
+    "function": lambda trials: plain_seconds(trials, reuse=False),
+    "class": lambda trials: plain_seconds(trials, reuse=True),
 }
+TRIALS = {"engine": (20, 420), "function": (4, 12), "class": (20, 420)}
+SHORT = {"engine": (20, 140), "function": (2, 4), "class": (20, 140)}
+"""Of the short experiment and of the long one."""
 
 
-def marginal(side: str) -> float:
-    """Seconds a trial."""
-    seconds, few, many = SIDES[side]
-    walls = []
-    for trials in (few, many):
-        with experiment.cluster(None, workers=WORKERS, gpus=0):
-            walls.append(seconds(trials))
-    return (walls[1] - walls[0]) / (many - few)
+def marginal(side: str, few: int, many: int) -> float:
+    """Milliseconds a trial."""
+    short, long = (SIDES[side](trials) for trials in (few, many))
+    return (long - short) / (many - few) * 1000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3)
-    repeats = parser.parse_args().repeats
+    given = parser(__doc__).parse_args()
+    trials = SHORT if given.short else TRIALS
     found: dict[str, list[float]] = {side: [] for side in SIDES}
-    for _ in range(repeats):
-        for side, figures in found.items():
-            figures.append(marginal(side))
-    for side, figures in found.items():
-        shown = ", ".join(f"{figure * 1000:.1f}" for figure in figures)
-        print(f"{side:9} {statistics.median(figures) * 1000:8.1f} ms a trial  ({shown})")
-    medians = {side: statistics.median(figures) for side, figures in found.items()}
-    print(f"function / engine: {medians['function'] / medians['engine']:.1f} (at least 20)")
-    print(f"engine / class:    {medians['engine'] / medians['class']:.2f} (at most 1.5)")
+    with experiment.cluster(None, workers=WORKERS, gpus=0):
+        for repeat in range(given.repeats):
+            for side in sorted(SIDES, reverse=bool(repeat % 2)):
+                found[side].append(marginal(side, *trials[side]))
+    sides = {side: Side(label=side, values=tuple(taken)) for side, taken in found.items()}
+    engine, function, best = (sides[side].median for side in ("engine", "function", "class"))
+    finish(
+        [
+            Figure(
+                what="overhead a trial, plain form", unit="ms", ours=sides["engine"],
+                theirs=sides["function"], ratio=function / engine, bound="at least", target=30,
+            ),
+            Figure(
+                what="overhead a trial, best plain form", unit="ms", ours=sides["engine"],
+                theirs=sides["class"], ratio=engine / best, bound="at most", target=1.5,
+            ),
+        ],
+        given.json,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

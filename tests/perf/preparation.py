@@ -11,15 +11,16 @@ written first, or real ones named with --data.
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import resource
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+
+from tests.perf import figures
+from tests.perf.figures import Figure, Side
 
 
 def read(task: str, folder: Path, size: int) -> float:
@@ -57,14 +58,15 @@ def measured(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = figures.parser(__doc__)
     parser.add_argument("--volumes", type=int, default=20)
     parser.add_argument("--shape", default="256,256,200", help="columns,rows,slices")
     parser.add_argument("--task", default="lits_cls")
     parser.add_argument("--size", type=int, default=224, help="image_size of the prepared slices")
-    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--data", type=Path, help="a folder of real volumes")
     given = parser.parse_args()
+    if given.short:
+        given.volumes, given.shape = 4, "256,256,60"
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = given.data
@@ -75,7 +77,6 @@ def main() -> None:
             folder = Path(scratch) / "lits"
             make_phantom("lits", folder, given.volumes, shape=(columns, rows, slices))
         compressed = sum(path.stat().st_size for path in folder.glob("*.nii*"))
-        print(f"{folder}: {compressed / 1e6:,.0f} MB in files, {given.task}, {given.size} px")
         seconds: dict[str, list[float]] = {"prepare": [], "read": []}
         peaks: dict[str, float] = {"prepare": 0, "read": 0}
         spawn = multiprocessing.get_context("spawn")
@@ -87,13 +88,21 @@ def main() -> None:
                     ).result()
                 seconds[side.__name__].append(took)
                 peaks[side.__name__] = max(peaks[side.__name__], peak)
-    for name, times in seconds.items():
-        shown = ", ".join(f"{took:.2f}" for took in times)
-        print(
-            f"{name:8} {statistics.median(times):7.2f} s ({shown}), {peaks[name]:,.0f} MB at most"
-        )
-    ratio = statistics.median(seconds["read"]) / statistics.median(seconds["prepare"])
-    print(f"rate of preparing over reading: {ratio:.2f} (target: at least 0.6)")
+    sides = {name: Side(label=name, values=tuple(taken)) for name, taken in seconds.items()}
+    note = (
+        f"{compressed / 1e6:,.0f} MB in files, {given.task}, {given.size} px; at most "
+        f"{peaks['prepare']:,.0f} MB of memory against {peaks['read']:,.0f}"
+    )
+    figures.finish(
+        [
+            Figure(
+                what="preparing data", unit="s", ours=sides["prepare"], theirs=sides["read"],
+                ratio=sides["read"].median / sides["prepare"].median, bound="at least",
+                target=0.6, note=note,
+            )
+        ],
+        given.json,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -10,14 +10,12 @@ same batch size; they differ in which texts share a batch, and in how far they a
 Tokens are those of the texts: padding does not count. The sides alternate; each one's figure is its
 best repeat, which other work on the machine disturbed least.
 
-    python tests/perf/text_throughput.py [--data ../shared/data/ag_news] [--set hidden_size=256]
+    python -m tests.perf.text_throughput [--data ../shared/data/ag_news] [--set hidden_size=256]
 """
 
 from __future__ import annotations
 
-import argparse
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +39,8 @@ from bench.train.model import build, tokenizer_of
 from bench.train.optimization import make_optimizer, make_schedule
 from bench.train.steps import Stepper
 from bench.train.trial import configure
+from tests.perf import figures
+from tests.perf.figures import Figure, Side
 
 SIDES = ("ours", "longest", "full")
 TARGETS = {"full": 2.0, "longest": 1.2}
@@ -114,19 +114,19 @@ class Sides:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = figures.parser(__doc__)
     parser.add_argument("--data", type=Path, default=SHARED if SHARED.is_dir() else None)
     parser.add_argument("--updates", type=int, default=50)
-    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], help="key=value of the family")
     given = parser.parse_args()
+    if given.short:
+        given.updates = 15
 
     devices.set_threads(given.threads)
     task: Task = registry.tasks().get("ag_news")
     settings = {"hidden_size": 128, "layers": 2, **parse_assignments(given.set)}
     config = configure(registry.families().get("hf"), task, settings)
-    began = time.perf_counter()
     with tempfile.TemporaryDirectory() as cache:
         data, whence = prepared(task, given.data, Path(cache))
         sides = Sides(data, task, config, updates=given.updates)
@@ -135,20 +135,26 @@ def main() -> None:
         for repeat in range(given.repeats):
             for side in sorted(SIDES, reverse=bool(repeat % 2)):
                 times[side].append(sides.seconds(side))
-        for side in SIDES:
-            each = ", ".join(f"{sides.tokens / one:,.0f}" for one in times[side])
-            best = sides.tokens / min(times[side])
-            print(f"{side:8} {best:12,.0f} tokens/s, {sides.padded(side):4.0%} padding   ({each})")
-        for side, target in TARGETS.items():
-            pairs = sorted(a / b for a, b in zip(times[side], times["ours"], strict=True))
-            shown = ", ".join(f"{pair:.2f}" for pair in pairs)
-            ratio = min(times[side]) / min(times["ours"])
-            print(f"ours / {side:8} {ratio:6.2f}   target >= {target}   (of each pair: {shown})")
-        print(
+        rates = {
+            side: Side(label=side, values=tuple(sides.tokens / one for one in times[side]))
+            for side in SIDES
+        }
+        note = (
             f"hf {settings}, batch {sides.batch_size}, {sides.tokens / len(sides.draw):.0f} tokens "
-            f"a text, {whence}, {sides.device.type}, {given.threads} thread(s), {given.updates} "
-            f"updates, {given.repeats} repeats, {time.perf_counter() - began:.0f} s"
+            f"a text, {whence}, {sides.device.type}, {given.threads} thread(s), best of each; "
+            "padding: " + ", ".join(f"{side} {sides.padded(side):.0%}" for side in SIDES)
         )
+    figures.finish(
+        [
+            Figure(
+                what=f"training texts, padding {side}", unit="tokens/s", ours=rates["ours"],
+                theirs=rates[side], ratio=max(rates["ours"].values) / max(rates[side].values),
+                bound="at least", target=target, note=note,
+            )
+            for side, target in TARGETS.items()
+        ],
+        given.json,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

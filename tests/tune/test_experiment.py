@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -107,7 +108,33 @@ def test_workers_that_cannot_start_end_the_run_and_cost_no_trial(tmp_path, resou
     state = fold(read(tmp_path / "ledger.jsonl"))
     assert state.finished is None
     trials = state.studies["task-a"].trials.values()
-    assert trials and all(t.state == "running" and t.retries == 0 for t in trials)
+    assert all(trial.state == "running" and trial.retries == 0 for trial in trials)
+
+
+def test_a_worker_that_is_slow_to_start_comes_up_while_others_have_short_trials(
+    tmp_path, resources
+):
+    """Tune gives a trial that waits for its worker the first that comes free, and kills the one
+    that was starting: where trials are shorter than a start, the second would never be there."""
+    study = virtual.study("a", effort_epochs=200, max_epochs=2, seeds=1, sampler="random")
+    seen = tmp_path / "seen"
+    seen.mkdir()
+
+    class Slow(virtual_worker([study])):
+        def open_workshop(self):
+            time.sleep(1.5)
+            honest = super().open_workshop()
+
+            class Signed:
+                def messages(self, job):
+                    (seen / str(os.getpid())).touch()
+                    time.sleep(0.05)
+                    yield from honest.messages(job)
+
+            return Signed()
+
+    work(tmp_path, [study], resources, worker=Slow)
+    assert len(list(seen.iterdir())) == 2
 
 
 def test_a_killed_worker_is_replaced_and_its_trial_begun_again(tmp_path, resources):

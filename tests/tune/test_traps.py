@@ -18,7 +18,7 @@ from bench.parameters import holds
 from bench.spec import Choice, Float, Report, Space
 from bench.tune.engine import Engine
 from bench.tune.export import study_name
-from bench.tune.jobs import Context
+from bench.tune.jobs import Context, Idle
 from bench.tune.sampler import Sampler
 from tests.tune import virtual
 
@@ -239,7 +239,12 @@ def test_a_link_hands_out_a_job_for_each_worker_and_no_more(tmp_path):
             save_predictions=lambda name, arrays: {},
             discard_checkpoint=lambda name: None,
         )
-        searcher = JobSearcher(Link(engine, 4))
+        link = Link(engine, 4)
+        searcher = JobSearcher(link)
+        starting = [searcher.suggest(f"start-{number}") for number in range(5)]
+        assert starting == [{"job": None}] * 4 + [None], "four workers are asked to come up"
+        for number in range(4):
+            assert not link.message(f"start-{number}", Idle(), others_wait=False)
         configs = [searcher.suggest(str(number)) for number in range(5)]
     assert [config["job"].number for config in configs[:4]] == [0, 1, 2, 3]
     assert configs[4] is None
