@@ -27,6 +27,7 @@ PACKAGES = (
     "safetensors",
     "ray",
     "optuna",
+    "cmaes",
     "numpy",
     "pandas",
     "scipy",

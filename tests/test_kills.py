@@ -154,6 +154,7 @@ def test_a_killed_driver_leaves_nobody_and_is_gone_on_with(tiny, tmp_path):
     nothing_lost_nothing_twice(tmp_path / "broken", tiny)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_in_the_same_run(tiny, tmp_path):
     lines = len(comparable(tiny))
     kill_workers(TINY, tmp_path, workers=1, kills=1, lines=lines, seed=1)
@@ -163,8 +164,7 @@ def test_a_killed_worker_is_replaced_in_the_same_run(tiny, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("kill", [kill_drivers, kill_workers])
+@pytest.mark.parametrize(("kill", "workers"), [(kill_drivers, 1), (kill_workers, 2)])
 def test_killed_at_five_random_moments(smoke, tmp_path, kill, workers):
     check(smoke, tmp_path, kill, workers, kills=5)
 

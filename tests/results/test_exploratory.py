@@ -277,6 +277,7 @@ def test_what_is_exploratory_says_so_in_its_first_column_and_the_primary_tables_
     files = compile_run(load_run(make_run(CAST))).files()
     named = {name for name, table in files.items() if table.columns[0] == "analysis"}
     assert named == {
+        "exploratory_fixed_time",
         "exploratory_summaries",
         "exploratory_effects",
         "exploratory_expected_best",
