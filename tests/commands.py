@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -31,7 +32,8 @@ def bench(*arguments: str | Path, cwd: Path, timeout: float = 900) -> subprocess
 
 
 def start(*arguments: str | Path, cwd: Path) -> subprocess.Popen:
-    """Start in the background, in a process group of its own."""
+    """Start in the background, in a process group of its own, and open to Ctrl-C: a shell that
+    starts the tests in its own background has them ignore it."""
     return subprocess.Popen(
         [*BENCH, *map(str, arguments)],
         cwd=cwd,
@@ -40,6 +42,7 @@ def start(*arguments: str | Path, cwd: Path) -> subprocess.Popen:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

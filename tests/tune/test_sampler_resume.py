@@ -80,7 +80,7 @@ def test_killed_after_any_message_the_ledger_is_the_unbroken_one(tmp_path, case)
     killed_everywhere(tmp_path, one, stride=1 if case in ("random", "grid", "cmaes") else 3)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("scheduler", ["asha", "asha_promote"])
 @pytest.mark.parametrize("case", OPTIONS)
 def test_killed_after_each_message_of_longer_searches(tmp_path, case, scheduler):
