@@ -188,4 +188,5 @@ def _unlike(file: RunFile, suite: Suite) -> list[str]:
 def _grown(suite: Suite, study: Study) -> Study:
     """A study with what the suite has of it now; its id and its streams stay."""
     search = suite.searches.get(study.task, suite.search)
+    search = plan.under(search, suite.replicates, study.time_budget_s)
     return replace(study, search=search, replicates=suite.replicates)

@@ -90,14 +90,13 @@ def _turns(replicates: Replicates) -> Iterator[_Turn]:
             yield _Turn(fold=fold, budget=budget)
 
 
-def _under(search: Search, replicates: Replicates, budget: float | None) -> Search:
-    """The search under a time budget: as many whole trainings' seconds, rungs at shares of it."""
+def under(search: Search, replicates: Replicates, budget: float | None) -> Search:
+    """The search of a task under a time budget: as many whole trainings' seconds, rungs at shares
+    of it, two at most; itself without one."""
     if budget is None:
         return search
-    eta, rungs = (
-        search.reduction_factor,
-        sum(1 for _ in replace(search, grace_seconds=None).rungs()),
-    )
+    eta = search.reduction_factor
+    rungs = sum(1 for _ in replace(search, grace_seconds=None).rungs())
     return replace(
         search,
         effort_epochs=None,
@@ -114,7 +113,7 @@ def _study(suite: Suite, task: Task, entrant: Entrant, turn: _Turn, first: First
     space = registry.space_of(family, task, entrant.space)
     fixed = suite.training[task.id]
     search = suite.searches.get(task.id, suite.search)
-    search = _under(search, suite.replicates, turn.budget)
+    search = under(search, suite.replicates, turn.budget)
     pins = fixed | {name: value for name, value in entrant.pin.items() if name in space}
     if mistakes := sampler_options.check_space(search, space, space.held() | pins):
         raise UserError.of(mistakes, heading=f"{entrant.label} on {task.id}")

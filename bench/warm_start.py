@@ -41,7 +41,7 @@ class WarmStart:
     file: RunFile
     states: dict[str, StudyState]
     found: dict[tuple[str, str, str], list[Origin]] = field(default_factory=dict)
-    """By task, label and split."""
+    """By task, label, and split or time budget."""
     left_out: list[str] = field(default_factory=list)
     """What did not fit, and why, a sentence each."""
 
@@ -62,7 +62,7 @@ class WarmStart:
         At most MOST, besides those that the study tries first anyway. What the entrant pins or
         holds keeps the values that it has here.
         """
-        key = study.task, study.entrant.label, str(study.fold)
+        key = _key(study)
         if key not in self.found:
             self.found[key] = self._origins(study, space)
         return [origin.config for origin in self.found[key]]
@@ -105,10 +105,10 @@ class WarmStart:
         return [(name, trial, -worse) for _, _, worse, _, name, trial in ranked]
 
     def _alike(self, theirs: Study, ours: Study) -> bool:
-        """Whether their scores are of the same task, split and family. On another split, patients
-        of our test set may have been in their validation set."""
-        return (theirs.task, theirs.fold, theirs.entrant.family) == (
-            ours.task, ours.fold, ours.entrant.family,
+        """Whether their scores are of the same task, split, time budget and family. On another
+        split, patients of our test set may have been in their validation set."""
+        return (theirs.task, theirs.fold, theirs.time_budget_s, theirs.entrant.family) == (
+            ours.task, ours.fold, ours.time_budget_s, ours.entrant.family,
         )  # fmt: skip
 
     def record(self, studies: Sequence[Study]) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class WarmStart:
         given = {
             study.id: [
                 {"study": one.study, "trial": one.trial, "score": one.score, "config": one.config}
-                for one in self.found.get((study.task, study.entrant.label, str(study.fold)), [])
+                for one in self.found.get(_key(study), [])
             ]
             for study in studies
         }
@@ -161,6 +161,10 @@ class WarmStart:
         """The fingerprint of the other run's test set; None where it had no such data."""
         facts = self.file.data.get(key)
         return None if facts is None else str(facts["test_fingerprint"])
+
+
+def _key(study: Study) -> tuple[str, str, str]:
+    return study.task, study.entrant.label, f"{study.fold}, {study.time_budget_s}"
 
 
 def _scored(state: StudyState | None) -> Iterator[tuple[Trial, float, bool]]:

@@ -52,9 +52,10 @@ def _of_study(run: Run, study: StudyFacts, analysis: TaskAnalysis) -> Iterator[_
 
 def _spent(study: StudyFacts, progress: StudyState) -> str:
     """How much of its effort a search has spent."""
-    if seconds := study.search.get("effort_seconds"):
-        return f"{progress.charged_seconds:.0f} of {seconds:g} charged seconds spent"
-    return f"{progress.effort} of {study.search['effort_epochs']} epochs spent"
+    planned = study.effort_planned
+    if study.in_seconds:
+        return f"{progress.charged_seconds:.0f} of {planned:g} charged seconds spent"
+    return f"{progress.effort} of {planned:g} epochs spent"
 
 
 def _superseded(progress: StudyState) -> Iterator[_Hole]:

@@ -189,9 +189,8 @@ class Watch:
         primary = plan.tasks[facts.task].primary
         best = state.best()
         score = best.best() if best else None
-        in_seconds = facts.search.get("effort_seconds") is not None
-        planned = facts.search["effort_seconds" if in_seconds else "effort_epochs"]
-        spent = state.charged_seconds if in_seconds else state.effort
+        planned = facts.effort_planned
+        spent = state.charged_seconds if facts.in_seconds else float(state.effort)
         ended = sum(r.state in ("completed", "failed") for r in state.replicates.values())
         done, whole = _work(facts, state, spent=spent, planned=planned)
         return StudyStatus(
@@ -211,7 +210,7 @@ class Watch:
             effort=spent,
             effort_planned=planned,
             effort_left=max(0, planned - spent) if state.state == "running" else 0,
-            effort_unit="charged seconds" if in_seconds else "epochs",
+            effort_unit="charged seconds" if facts.in_seconds else "epochs",
             replicates=ended,
             replicates_failed=sum(r.state == "failed" for r in state.replicates.values()),
             replicates_planned=facts.seeds,
@@ -258,19 +257,20 @@ def _work(
 ) -> tuple[float, float]:
     """Epochs done and planned, of search and replicates together.
 
-    An effort in charged seconds counts as the epochs that it buys at the price so far, and as no
-    more than was spent before any is known. A search that has ended needs no more than it took; a
+    An effort in charged seconds counts as the epochs that it buys at the price so far, and so does
+    a training under a time budget. A search that has ended needs no more than it took; another
     replicate takes max_epochs, or as many as were fixed for it.
     """
     search = float(state.effort)
+    price = max(state.charged_seconds / search, 1e-9) if search else 1.0
     if state.state == "running":
-        price = spent / search if search and facts.search.get("effort_seconds") is not None else 1.0
-        whole = search + max(0.0, planned - spent) / max(price, 1e-9)
+        whole = search + max(0.0, planned - spent) / (price if facts.in_seconds else 1.0)
     else:
         whole = search
     if state.state == "failed":
         return search, whole
-    last = int(facts.search["max_epochs"])
+    seconds = facts.search.get("max_seconds")
+    last = int(facts.search["max_epochs"] if seconds is None else max(1.0, seconds / price))
     done = 0
     for replicate in state.replicates.values():
         done += _length(replicate, last) if _ended(replicate) else replicate.epoch

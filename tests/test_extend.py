@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import extend, launch, plan, registry, runs
+from bench import extend, launch, plan, registry, runs, suites
 from bench.errors import UserError
 from bench.extend import Wanted
 from bench.launch import Request
@@ -235,3 +235,31 @@ def test_a_run_that_is_being_worked_on_is_not_extended(run):
     write(folder, file, Wanted(seeds=5))
     with pytest.raises(UserError, match="was extended by another command meanwhile"):
         write(folder, file, Wanted(seeds=6))
+
+
+def test_a_fixed_time_search_keeps_its_budget():
+    suite = suites.resolve(
+        suites.read("smoke"), scale="demo", tasks=["lits_cls"], entrants=["FCNN"]
+    )
+    timed = replace(suite.replicates, time_budgets_s=(1.0, 2.0), time_trials=3)
+    suite = replace(suite, replicates=timed)
+    file = runs.RunFile(
+        suite=suite,
+        studies=plan.plan(suite),
+        data={},
+        phantom=True,
+        sealed=False,
+        plugins={},
+        against=None,
+        weights={},
+    )
+    extension = extend.extended(file, Wanted(seeds=5, settings={"effort_epochs": 20}))
+    before = {study.id: study.search for study in file.studies if study.time_budget_s is not None}
+    assert len(before) == 2
+    for study in extension.studies:
+        assert study.replicates.seeds == 5
+        if study.time_budget_s is None:
+            assert study.search.effort_epochs == 20 and study.id in extension.reopened
+        else:
+            assert study.search == before[study.id], "its effort is in seconds"
+            assert study.id not in extension.reopened

@@ -1,5 +1,6 @@
 """The ledger: written whole, read back, torn, altered, newer, locked."""
 
+import errno
 import json
 
 import pytest
@@ -154,3 +155,29 @@ def test_a_ledger_of_the_first_version_is_still_read():
     assert state.finished is not None
     (study,) = state.studies.values()
     assert study.state == "completed" and study.replicates[0].test_metrics
+
+
+def test_nothing_is_written_after_a_line_that_could_not_be(path, monkeypatch):
+    """A full disk tears a line; another after it would make the ledger unreadable."""
+    with Ledger(path) as ledger:
+        ledger.append("run_resumed")
+        honest = ledger._file
+
+        class Full:
+            def write(self, line):
+                honest.write(line[: len(line) // 2])
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+            def __getattr__(self, name):
+                return getattr(honest, name)
+
+        ledger._file = Full()
+        with pytest.raises(UserError, match="cannot be written .No space left"):
+            ledger.append("run_resumed")
+        ledger._file = honest
+        with pytest.raises(UserError, match="cannot be written"):
+            ledger.append("run_resumed")
+        assert ledger.state.resumes == 1
+    with Ledger(path) as again:
+        again.append("run_resumed")
+    assert [event["event"] for event in read(path)].count("run_resumed") == 2

@@ -165,3 +165,12 @@ def test_a_study_on_another_split_takes_nothing(tmp_path):
     assert runs.load(other)[1].studies[0].fold is None
     with pytest.raises(UserError, match="nothing to begin with"):
         launch.resolve(replace(REQUEST, warm_start=other, settings={"splits": 3}))
+
+
+def test_scores_of_a_time_budget_say_nothing_of_another(tmp_path):
+    other = finished(tmp_path / "other", [0.5, 0.6], winner=1)
+    warm = WarmStart.of(other)
+    (study, *_) = runs.load(other)[1].studies
+    space = runs.spaces_of([study])[study.id]
+    assert warm.first(study, space)
+    assert not warm.first(replace(study, time_budget_s=600.0), space)

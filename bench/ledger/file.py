@@ -57,7 +57,7 @@ def _parse(line: bytes, path: Path, number: int) -> Event:
     return event
 
 
-class LedgerUnwritable(Exception):
+class LedgerUnwritable(UserError):
     """A line could not be written: nothing may happen that is not recorded."""
 
 

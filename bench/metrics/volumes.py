@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +70,18 @@ def summarise(
             defined = [one[name] for one in measured if not math.isnan(one[name])]
             found[name] = float(np.mean(defined)) if defined else math.nan
     return found
+
+
+def as_arrays(measured: Mapping[str, Mapping[str, float]]) -> dict[str, npt.NDArray[Any]]:
+    """What was measured of each volume, by its name, as a file of predictions has it: `volumes`
+    (volumes,) and `volume_<name>` (volumes,); nothing where nothing was measured."""
+    if not measured:
+        return {}
+    names = next(iter(measured.values()))
+    return {
+        "volumes": np.array(list(measured)),
+        **{f"volume_{n}": np.array([one[n] for one in measured.values()]) for n in names},
+    }
 
 
 def _of_volumes(ids: Sequence[str]) -> list[Metric]:

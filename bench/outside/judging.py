@@ -94,9 +94,7 @@ def _segmented(task: Task, ids: list[str], masks: np.ndarray, split: SplitData) 
     measured, notes = _measured(task, of_volumes, split.masks, masks, split)
     if measured:
         found |= volumes.summarise(of_volumes, list(measured.values()), task.classes)
-        arrays["volumes"] = np.array(list(measured))
-        for name in next(iter(measured.values())):
-            arrays[f"volume_{name}"] = np.array([one[name] for one in measured.values()])
+        arrays |= volumes.as_arrays(measured)
     return Judged(metrics=found, arrays=arrays, notes=notes)
 
 

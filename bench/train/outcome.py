@@ -78,7 +78,5 @@ def _segmented(
         notes = [f"metrics in 3D: {reason}" for reason in whole_volumes(split)[1]]
     if measured:
         found |= volumes.summarise(of_volumes, list(measured.values()), task.classes)
-        arrays["volumes"] = np.array(list(measured))
-        for name in next(iter(measured.values())):
-            arrays[f"volume_{name}"] = np.array([one[name] for one in measured.values()])
+        arrays |= volumes.as_arrays(measured)
     return Outcome(metrics=found, arrays=arrays, notes=tuple(notes))

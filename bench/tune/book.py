@@ -157,18 +157,16 @@ class Book:
     def tested(self, search: StudySearch, job: Job, tested: Tested) -> None:
         """A replicate's scores, with its file of predictions."""
         replicate = search.state.replicates[job.number]
-        predictions = self._save_predictions(_predictions_name(job), tested.arrays)
+        outcome: dict[str, Any] = {
+            "state": "completed",
+            "error": None,
+            "test_metrics": tested.test_metrics,
+            "validation_metrics": tested.validation_metrics,
+            "predictions": self._save_predictions(_predictions_name(job), tested.arrays),
+            "notes": list(tested.notes),
+        }
         if replicate.untested:
-            self._test_replicate(
-                search,
-                replicate,
-                state="completed",
-                error=None,
-                test_metrics=tested.test_metrics,
-                validation_metrics=tested.validation_metrics,
-                predictions=predictions,
-                notes=list(tested.notes),
-            )
+            self._test_replicate(search, replicate, **outcome)
             return
         cost = dict(tested.cost)
         cases = cost.pop("training_cases", None)
@@ -176,17 +174,7 @@ class Book:
         cost |= {"charged_seconds": charged, "free_seconds": replicate.free_seconds}
         if cases and charged > 0:
             cost["examples_per_second"] = cases * replicate.epoch / charged
-        self._finish_replicate(
-            search,
-            replicate,
-            state="completed",
-            error=None,
-            test_metrics=tested.test_metrics,
-            validation_metrics=tested.validation_metrics,
-            cost=cost,
-            notes=list(tested.notes),
-            predictions=predictions,
-        )
+        self._finish_replicate(search, replicate, **outcome, cost=cost)
 
     def fail(self, search: StudySearch, job: Job, reason: str, epoch: int, error: str) -> None:
         """The end of a trial or replicate that failed in this epoch."""

@@ -16,6 +16,7 @@ from bench.folders import openings_register
 from bench.ledger import (
     Event,
     Ledger,
+    LedgerUnwritable,
     RunState,
     fold,
     read,
@@ -158,7 +159,8 @@ def _proceed(
             for log in logs_of_run:
                 log.close()
         if engine.paused is not None:
-            ledger.append("run_paused", why=engine.paused)
+            with contextlib.suppress(LedgerUnwritable):  # what fills the disk may lie there too
+                ledger.append("run_paused", why=engine.paused)
             if engine.expired():
                 return "paused"
             again = "" if options.storage is None else f" --storage {options.storage}"

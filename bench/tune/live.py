@@ -126,21 +126,32 @@ def _spent(search: StudySearch) -> float:
 
 def _epochs_planned(search: StudySearch) -> float:
     """Epochs of a whole study; an effort in seconds counts as the epochs that it may buy."""
-    plan, state = search.study, search.state
+    plan = search.study
     epochs = plan.search.effort
     if plan.search.in_effort_seconds:
-        each = state.charged_seconds / state.effort if state.effort else 1.0
-        epochs = plan.search.effort / max(each, 1e-9)
-    replicate = plan.search.max_epochs * plan.replicates.seeds
-    return epochs + (0 if state.state == "failed" else replicate)
+        epochs /= _price(search)
+    replicates = _whole_training(search) * plan.replicates.seeds
+    return epochs + (0 if search.state.state == "failed" else replicates)
 
 
 def _epochs_done(search: StudySearch) -> float:
-    trained = 0
+    trained = 0.0
     for replicate in search.state.replicates.values():
         ended = replicate.state in ("completed", "failed")
-        trained += search.study.search.max_epochs if ended else replicate.epoch
+        trained += _whole_training(search) if ended else replicate.epoch
     return search.state.effort + trained
+
+
+def _whole_training(search: StudySearch) -> float:
+    """Epochs of a training that is not stopped early."""
+    plan = search.study.search
+    return plan.max_epochs if plan.max_seconds is None else plan.max_seconds / _price(search)
+
+
+def _price(search: StudySearch) -> float:
+    """Charged seconds of an epoch so far; 1 before any."""
+    state = search.state
+    return max(state.charged_seconds / state.effort, 1e-9) if state.effort else 1.0
 
 
 def _duration(seconds: float) -> str:

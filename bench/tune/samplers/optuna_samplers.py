@@ -53,31 +53,26 @@ class QuickTpe(TPESampler):
         return {name: self._distributions[name] for name in sorted(names)}
 
 
-class WholeSpaceQmc(QMCSampler):
+class _GivenSpace:
+    """A sampler's space is the one that it is given, whatever the trials have."""
+
+    def __init__(self, distributions: Distributions, **options: Any) -> None:
+        super().__init__(**options)
+        self._distributions = distributions
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return dict(self._distributions)
+
+
+class WholeSpaceQmc(_GivenSpace, QMCSampler):
     """One sequence over all parameters, conditional ones too: those that are not active in a
     configuration leave their coordinate unused."""
 
-    def __init__(self, distributions: Distributions, **options: Any) -> None:
-        super().__init__(**options)
-        self._distributions = distributions
 
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        return dict(self._distributions)
-
-
-class FixedSpaceCmaEs(CmaEsSampler):
+class FixedSpaceCmaEs(_GivenSpace, CmaEsSampler):
     """Adapts these numeric parameters, which every configuration has."""
-
-    def __init__(self, distributions: Distributions, **options: Any) -> None:
-        super().__init__(**options)
-        self._distributions = distributions
-
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        return dict(self._distributions)
 
 
 def make(
