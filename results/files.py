@@ -22,18 +22,26 @@ def csv_text(table: pd.DataFrame, *, phantom: bool) -> str:
     stamp = "phantom" if phantom else "real"
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["data", *map(_cell, table.columns)])
-    for row in table.itertuples(index=False, name=None):
-        writer.writerow([stamp, *map(_cell, row)])
+    writer.writerow(["data", *map(_harmless, table.columns)])
+    columns = [_cells(table.iloc[:, place]) for place in range(table.shape[1])]
+    writer.writerows(zip([stamp] * len(table), *columns, strict=True))
     return out.getvalue()
 
 
-def _cell(value: Any) -> Any:
-    import pandas as pd
+def _cells(column: pd.Series) -> list[Any]:
+    """A column's values as they are written."""
+    values = column.tolist()
+    for place in column.isna().to_numpy().nonzero()[0]:
+        values[place] = ""
+    if column.dtype.kind in "biuf":
+        return values
+    return [_harmless(value) for value in values]
 
-    if isinstance(value, str):
-        return "'" + value if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
-    return "" if pd.isna(value) else value
+
+def _harmless(value: Any) -> Any:
+    """A text that starts no formula."""
+    formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if formula else value
 
 
 def replace_file(path: Path, text: str) -> None:

@@ -6,10 +6,8 @@ run.tasks["lits_cls"].classes, run.state.studies, run.predictions(study_id, 0).t
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -204,23 +202,13 @@ class Run:
 def load_run(folder: Path) -> Run:
     """Read a run's folder. Raises UserError where it is none, or where a file of it is broken."""
     planned = load_plan(folder)
-    with _uncollected():
-        events = ledger.read(folder / "ledger.jsonl")
-        state = ledger.fold(events)
-    return replace(planned, state=state, ended=_end(events) or planned.ended)
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without the collector of cycles: events hold none, and a long ledger is millions of objects
-    that it would go through again and again while they are read."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
+    state, ended = ledger.RunState(), planned.ended
+    with ledger.uncollected():
+        for event in ledger.stream(folder / "ledger.jsonl"):
+            state.apply(event)
+            if event["event"] != "outside_scored":  # others' predictions are none of the run's own
+                ended = event["t"]
+    return replace(planned, state=state, ended=str(ended))
 
 
 def load_plan(folder: Path) -> Run:
@@ -242,12 +230,6 @@ def load_plan(folder: Path) -> Run:
         state=ledger.RunState(),
         ended=str(record.get("created", "")),
     )
-
-
-def _end(events: Sequence[ledger.Event]) -> str:
-    """When the run's own last event was; what was scored of others' later is none of it."""
-    own = (event["t"] for event in reversed(events) if event["event"] != "outside_scored")
-    return str(next(own, ""))
 
 
 def _record(path: Path) -> dict[str, Any]:

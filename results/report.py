@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.ledger import uncollected
 from results import exploratory, figures, layout, methods, sentences, tables
 from results.compiled import Compiled, TaskTables, compile_run
 from results.files import csv_text, replace_file
@@ -34,6 +35,7 @@ SHOWN_METRICS = 6
 """Secondary metrics that are shown without unfolding."""
 
 
+@uncollected()
 def write_report(run_folder: Path) -> Path:
     """Write `report.html` and `tables/*.csv` into a run's folder; returns the page's path.
 

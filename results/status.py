@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench import metrics
-from bench.ledger import Event, Replicate, RunState, StudyState, Trial
+from bench.ledger import Event, Replicate, RunState, StudyState, Trial, uncollected
 from bench.ledger.follow import Follower, is_held
 from results.load import Run, StudyFacts, load_plan
 
@@ -128,8 +128,9 @@ class Watch:
         """How far the run is now. Raises UserError where it is none, or a file of it is broken."""
         plan = load_plan(self._folder)
         held = is_held(self._ledger)  # before reading: who has just ended has written everything
-        for event in self._follower.new():
-            self._take(event)
+        with uncollected():
+            for event in self._follower.new():
+                self._take(event)
         now = now or datetime.now(UTC)
         studies = tuple(self._study(plan, facts) for facts in plan.studies.values())
         state = self._state_of_run(held)

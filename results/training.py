@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench import ledger
 from bench.ledger import Replicate, StudyState, Trial
 from results.analysis import TaskAnalysis, orient
 from results.load import Run, StudyFacts
@@ -105,29 +104,36 @@ def _studies(analysis: TaskAnalysis) -> Iterator[StudyFacts]:
 
 def _search(progress: StudyState) -> Iterable[tuple[str, int, int, float | None]]:
     """Kind, trial, effort so far, score: in the order in which it happened."""
-    moments: list[tuple[str, int, int, ledger.Event | None]] = []
+    # When, trial, epoch, score: no two have the first three in common.
+    moments: list[tuple[str, int, int, float | None]] = []
+    ends: dict[tuple[int, int], tuple[Trial, float | None]] = {}
     for number, trial in progress.trials.items():
-        for epoch, report in trial.reports.items():
-            moments.append((report["t"], number, epoch, report))
+        told = [
+            (report["t"], number, epoch, report["score"]) for epoch, report in trial.reports.items()
+        ]
         if trial.finished is not None:
+            own = max((score for _, _, _, score in told if score is not None), default=None)
+            ends[number, trial.epoch + 1] = trial, own
             moments.append((trial.finished, number, trial.epoch + 1, None))
-    moments.sort(key=lambda moment: moment[:3])
-    effort, best, last = 0, -math.inf, -1
-    for _, number, _, reported in moments:
-        last = number
-        trial = progress.trials[number]
-        if reported is None:
-            effort += trial.effort - trial.epoch
-            own = trial.best()
-            yield trial.state, number, effort, own[0] if own else None
-            continue
-        effort += 1
-        score = reported["score"]
-        if score is not None and score > best and trial.state != "failed":
-            best = score
-            yield "best", number, effort, best
+        if trial.state == "failed":  # it spent them, and found nothing
+            told = [(t, number, epoch, None) for t, _, epoch, _ in told]
+        moments += told
+    moments.sort()
+    effort, best = 0, -math.inf
+    for _, number, epoch, score in moments:
+        if score is not None:
+            effort += 1
+            if score > best:
+                best = score
+                yield "best", number, effort, best
+        elif (number, epoch) in ends:
+            trial, own = ends[number, epoch]
+            effort += trial.effort - epoch + 1
+            yield trial.state, number, effort, own
+        else:
+            effort += 1
     if math.isfinite(best):
-        yield "best", last, effort, best
+        yield "best", moments[-1][1], effort, best
 
 
 def winners(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:

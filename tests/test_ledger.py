@@ -1,6 +1,7 @@
 """The ledger: written whole, read back, torn, altered, newer, locked."""
 
 import errno
+import gc
 import json
 
 import pytest
@@ -181,3 +182,19 @@ def test_nothing_is_written_after_a_line_that_could_not_be(path, monkeypatch):
     with Ledger(path) as again:
         again.append("run_resumed")
     assert [event["event"] for event in read(path)].count("run_resumed") == 2
+
+
+def test_the_collector_of_cycles_rests_while_much_is_read_and_goes_on_after_an_error():
+    assert gc.isenabled()
+    with pytest.raises(ZeroDivisionError), ledger.uncollected():
+        assert not gc.isenabled()
+        _ = 1 / 0
+    assert gc.isenabled()
+
+
+def test_the_best_is_the_earliest_of_equals_in_whichever_order_they_were_reported(path):
+    trial = fold(read(path)).studies["a"].trials[0]
+    for epoch, score in ((4, 0.9), (3, 0.9), (2, None), (5, 0.2)):
+        trial.reports[epoch] = REPORT | {"epoch": epoch, "score": score}
+    assert trial.best() == (0.9, 3) and trial.best(upto=2) == (0.7, 1)
+    assert trial.best(upto=0) is None

@@ -18,7 +18,7 @@ from bench.ledger.events import (
     mistake,
     timeless,
 )
-from bench.ledger.file import Ledger, LedgerUnwritable, read
+from bench.ledger.file import Ledger, LedgerUnwritable, read, stream, uncollected
 from bench.ledger.register import openings, register_missed, register_opening
 from bench.ledger.state import Replicate, RunState, StudyState, Training, Trial, fold
 
@@ -38,9 +38,11 @@ __all__ = [
     "Replicate",
     "RunState",
     "SCHEMA",
+    "stream",
     "StudyState",
     "timeless",
     "Training",
     "Trial",
+    "uncollected",
     "VERSION",
 ]

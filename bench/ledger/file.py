@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import json
 import math
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,11 @@ from bench.errors import UserError
 from bench.ledger.events import DURABLE, VERSION, Event, mistake
 from bench.ledger.state import RunState
 
-_SOUND: set[tuple[str, tuple[str, ...], tuple[type, ...]]] = set()
-"""Events' names, with their fields and the fields' types, in which there was no mistake."""
+_Shape = list[str | type]
+"""Of an event: its fields, and then the types of their values."""
+
+_SOUND: dict[str, _Shape] = {}
+"""By event: the last shape in which there was no mistake."""
 
 
 def read(path: Path) -> list[Event]:
@@ -26,16 +31,23 @@ def read(path: Path) -> list[Event]:
 
     Raises UserError for a line that is broken elsewhere, or that a newer version wrote.
     """
+    return list(stream(path))
+
+
+def stream(path: Path) -> Iterator[Event]:
+    """The same one after the other, of which no more is kept than the caller keeps."""
     try:
-        text = path.read_bytes()
+        file = path.open("rb")
     except FileNotFoundError:
         raise UserError(f"no ledger at {path}: is this a run's folder?") from None
-    lines = text.split(b"\n")
-    lines.pop()  # after the last newline: nothing, or a torn line
-    return [_parse(line, path, number) for number, line in enumerate(lines, 1)]
+    with file:
+        for number, line in enumerate(file, 1):
+            if line.endswith(b"\n"):
+                yield parse(line, path, number)
 
 
-def _parse(line: bytes, path: Path, number: int) -> Event:
+def parse(line: bytes, path: Path, number: int) -> Event:
+    """The event on a ledger's line of this number; raises as `read` does."""
     try:
         event = from_json(line)
     except ValueError:
@@ -49,12 +61,25 @@ def _parse(line: bytes, path: Path, number: int) -> Event:
             f"{VERSION}: update tunebench"
         )
     # Whether there is a mistake follows from these alone, and most lines of a ledger are alike.
-    shape = (str(event.get("event")), tuple(event), tuple(map(type, event.values())))
-    if shape not in _SOUND:
+    name, shape = str(event.get("event")), [*event, *map(type, event.values())]
+    if _SOUND.get(name) != shape:
         if wrong := mistake(event):
             raise UserError(f"{path}, line {number}: {wrong}")
-        _SOUND.add(shape)
+        _SOUND[name] = shape
     return event
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the collector of cycles, also as a decorator: events are in none, and those of a
+    long ledger are millions of objects that it would go through again and again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 class LedgerUnwritable(UserError):
@@ -77,8 +102,9 @@ class Ledger:
         self._torn: str | None = None
         self._cut_torn_line()
         self.state = RunState()
-        for event in read(path):
-            self.state.apply(event)
+        with uncollected():
+            for event in stream(path):
+                self.state.apply(event)
 
     def _cut_torn_line(self) -> None:
         self._file.seek(0)

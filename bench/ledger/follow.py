@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.ledger.events import Event
-from bench.ledger.file import _parse
+from bench.ledger.file import parse
 
 
 class Follower:
@@ -35,7 +35,7 @@ class Follower:
                     return
                 self._offset += len(line)
                 self._lines += 1
-                yield _parse(line, self.path, self._lines)
+                yield parse(line, self.path, self._lines)
 
 
 def is_held(path: Path) -> bool:

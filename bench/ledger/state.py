@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -37,15 +38,14 @@ class Training:
 
     def best(self, upto: int | None = None) -> tuple[float, int] | None:
         """The best score and its epoch, the earliest of equals; None without any."""
-        scored = [
-            (report["score"], -epoch)
-            for epoch, report in self.reports.items()
-            if report["score"] is not None and (upto is None or epoch <= upto)
-        ]
-        if not scored:
-            return None
-        score, epoch = max(scored)
-        return score, -epoch
+        best, at = -math.inf, 0
+        for epoch, report in self.reports.items():
+            score = report["score"]
+            if score is None or score < best or (upto is not None and epoch > upto):
+                continue
+            if score > best or not at or epoch < at:
+                best, at = score, epoch
+        return (best, at) if at else None
 
 
 @dataclass
@@ -218,7 +218,8 @@ class RunState:
         )
 
     def _trial_reported(self, event: Event) -> None:
-        self._trial(event).reports.setdefault(event["epoch"], event)
+        trial = self.studies[event["study"]].trials[event["trial"]]
+        trial.reports.setdefault(event["epoch"], event)
 
     def _trial_rung(self, event: Event) -> None:
         rungs = self._trial(event).rungs

@@ -172,10 +172,12 @@ def _jackknife_error(ordered: Floats, weights: Floats) -> Floats:
     Source: Efron & Tibshirani 1993, eq. 11.5.
     """
     count = ordered.shape[1]
-    below, above = np.zeros_like(ordered), np.zeros_like(ordered)
-    below[:, 1:] = np.cumsum(ordered[:, :-1] * weights, axis=1)
-    above[:, :-1] = np.cumsum((ordered[:, 1:] * weights)[:, ::-1], axis=1)[:, ::-1]
-    return np.asarray((below + above).std(axis=1) * math.sqrt(count - 1), dtype=float)
+    best, above = np.empty_like(ordered), np.empty_like(ordered)
+    best[:, 0] = above[:, -1] = 0.0
+    np.cumsum(ordered[:, :-1] * weights, axis=1, out=best[:, 1:])
+    np.cumsum((ordered[:, 1:] * weights)[:, ::-1], axis=1, out=above[:, -2::-1])
+    best += above
+    return np.asarray(best.std(axis=1) * math.sqrt(count - 1), dtype=float)
 
 
 def _known(scores: Floats) -> tuple[Floats, str]:

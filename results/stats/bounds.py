@@ -18,12 +18,12 @@ def bounds(estimate: Estimate, *, alpha: float) -> tuple[float, float]:
     many blocks of patients say the same by chance with alpha at most (a sign test), else
     (-inf, inf): nothing is decided. A bootstrap's bounds come from its draws: `bootstrap_bounds`.
     """
-    from scipy import stats
+    from scipy import special
 
     assert 0 < alpha <= 0.5, "each bound is on its own side of the value"
     assert estimate.method != "bootstrap", "a bootstrap's bounds are its draws'"
     if estimate.method == "t":
-        reach = float(stats.t.isf(alpha, estimate.degrees)) * math.sqrt(estimate.variance)
+        reach = -float(special.stdtrit(estimate.degrees, alpha)) * math.sqrt(estimate.variance)
         return estimate.value - reach, estimate.value + reach
     if not estimate.testable:
         return math.nan, math.nan

@@ -14,9 +14,9 @@ def wilson(share: float, cases: int, *, confidence: float = 0.95) -> tuple[float
 
     share: in [0, 1]. cases: at least 1.
     """
-    from scipy import stats
+    from scipy import special
 
-    z = float(stats.norm.ppf((1 + confidence) / 2))
+    z = float(special.ndtri((1 + confidence) / 2))
     middle = share + z**2 / (2 * cases)
     reach = z * math.sqrt(share * (1 - share) / cases + z**2 / (4 * cases**2))
     scale = 1 + z**2 / cases

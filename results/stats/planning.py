@@ -34,7 +34,7 @@ def seeds_needed(
     seeds / N, its degrees of freedom grow with N, patient variance stays. It is a forecast: at
     that number a difference that is as now would just be decided, so chances are about even.
     """
-    from scipy import stats
+    from scipy import special
 
     assert seeds >= 2 and 0 < alpha <= 0.5, "a variance between seeds, and one side of the value"
     if not difference.testable or not math.isfinite(difference.patient_variance):
@@ -53,7 +53,7 @@ def seeds_needed(
     spread = _seed_term(difference, seeds) * (seeds / number) ** 2 / (number - 1)
     spread += by_patient**2 / freedom
     degrees = np.divide(square**2, spread, out=np.full_like(square, math.inf), where=spread > 0)
-    enough = np.flatnonzero(stats.t.isf(alpha, degrees) * np.sqrt(square) < distance)
+    enough = np.flatnonzero(-special.stdtrit(degrees, alpha) * np.sqrt(square) < distance)
     if not len(enough):
         return SeedsNeeded(why=f"more than {cap} seeds")
     return SeedsNeeded(seeds=int(number[enough[0]]))
@@ -62,11 +62,11 @@ def seeds_needed(
 def _reach_of_patients(difference: Estimate, alpha: float) -> float:
     """What is left of the interval's half with seeds without end; inf where a sign test over the
     patients could not decide either."""
-    from scipy import stats
+    from scipy import special
 
     if difference.seed_variance == difference.patient_variance == 0:
         return 0.0 if 0.5**difference.blocks <= alpha else math.inf
-    quantile = float(stats.t.isf(alpha, difference.blocks - 1))
+    quantile = -float(special.stdtrit(difference.blocks - 1, alpha))
     return quantile * math.sqrt(difference.patient_variance)
 
 
