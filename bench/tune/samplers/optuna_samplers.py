@@ -74,6 +74,17 @@ class WholeSpaceQmc(_GivenSpace, QMCSampler):
 class FixedSpaceCmaEs(_GivenSpace, CmaEsSampler):
     """Adapts these numeric parameters, which every configuration has."""
 
+    def _get_trials(self, study: Study) -> list[FrozenTrial]:
+        """The trials that it learns from.
+
+        Optuna's own copies each pruned trial to its depth, to set its value to that of its last
+        step: at a thousand trials minutes, over a search. It has that value since it was told, or
+        since it rests; one that reported nothing has none.
+        """
+        states = [TrialState.COMPLETE] + [TrialState.PRUNED] * self._consider_pruned_trials
+        ended = study.get_trials(deepcopy=False, states=states)
+        return [trial for trial in ended if trial.value is not None]
+
 
 def make(
     name: str,
@@ -102,6 +113,8 @@ def make(
                 return GPSampler(seed=seed, **given)
             case "cmaes":
                 given = {"consider_pruned_trials": True} | given
+                # For a warning that nobody sees, it would look through all trials at each choice.
+                given |= {"warn_independent_sampling": False}
                 return FixedSpaceCmaEs(numeric, seed=seed, **given)
             case "qmc":
                 given = {"scramble": True} | given
