@@ -18,6 +18,7 @@ from bench.growth import Change, changes, grown_tasks, unpaid, with_effort, with
 from bench.ledger import Ledger, RunState
 from bench.runs import RunFile, RunFolder
 from bench.spec import Entrant, Scalar, Study, Suite
+from bench.warm_start import WarmStart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +44,23 @@ class Extension:
     reopened: tuple[str, ...]
     """Ids of the studies whose search has more effort than it had."""
     changes: tuple[Change, ...]
+    warm: WarmStart | None = None
+    """What the added studies try first of another run."""
+    cold: str | None = None
+    """Of what they had to begin without, and why, where they cannot be given it."""
 
     def __str__(self) -> str:
-        return "; ".join(map(str, self.changes))
+        without = [] if self.cold is None else [self.cold]
+        return "; ".join([*map(str, self.changes), *without])
 
 
-def extended(file: RunFile, wanted: Wanted) -> Extension | None:
+def extended(
+    file: RunFile, wanted: Wanted, *, begun_with: Mapping[str, Any] | None = None
+) -> Extension | None:
     """The run with what is wanted; None where it has all of that already.
+
+    begun_with: `warm_start` of its run.json: new entrants begin with the same run's best, where
+    that is still to be had.
 
     The run's plug-ins and those of new entrants must be loaded. Raises UserError with everything
     that is less than the run has, unknown, or would leave studies of one task with unequal effort.
@@ -71,7 +82,8 @@ def extended(file: RunFile, wanted: Wanted) -> Extension | None:
     mistakes += _unlike(file, suite) + unpaid(file.suite, suite)
     if mistakes:
         raise UserError.of(mistakes, heading="the run cannot be extended so")
-    added = plan.plan(replace(suite, entrants=new)) if new else ()
+    warm, cold = _warm_start(begun_with) if new else (None, None)
+    added = _planned(replace(suite, entrants=new), warm) if new else ()
     if idle := [one.label for one in new if all(s.entrant.label != one.label for s in added)]:
         raise UserError(
             f"{', '.join(idle)} takes none of the run's tasks {', '.join(suite.tasks)}: leave it "
@@ -92,6 +104,8 @@ def extended(file: RunFile, wanted: Wanted) -> Extension | None:
             if study.search != before.search
         ),
         changes=grown,
+        warm=warm,
+        cold=cold,
     )
 
 
@@ -112,6 +126,7 @@ def write(
         if runs.load(folder.path)[1] != file:
             raise UserError(f"{folder.path} was extended by another command meanwhile: try again")
         now = datetime.now(UTC).isoformat(timespec="seconds")
+        warm_start = _record(extension)
         runs.extend(
             folder,
             suite=extension.suite,
@@ -125,9 +140,10 @@ def write(
                 ],
                 "added": [study.id for study in extension.added],
                 "reopened": list(extension.reopened),
+                **({} if warm_start is None else {"warm_start": warm_start}),
                 "provenance": provenance.collect(command),
             },
-            note=_note(extension, now, ledger.state),
+            note="; ".join([_note(extension, now, ledger.state), *_warm_notes(extension, file)]),
         )
         return runs.load(folder.path)[1]
 
@@ -150,6 +166,38 @@ def _note(extension: Extension, now: str, state: RunState) -> str:
     else:
         after = "before any of its test sets was opened"
     return f"extended on {now[:10]}, {after}: {extension}"
+
+
+def _warm_start(record: Mapping[str, Any] | None) -> tuple[WarmStart | None, str | None]:
+    """The run that this one was begun with, as it was then; or what hinders it."""
+    if record is None:
+        return None, None
+    try:
+        return WarmStart.again(record), None
+    except UserError as error:
+        return None, f"begun without the warm start from run {record['run']}: {error}"
+
+
+def _planned(suite: Suite, warm: WarmStart | None) -> tuple[Study, ...]:
+    return plan.plan(suite) if warm is None else plan.plan(suite, first=warm.first)
+
+
+def _record(extension: Extension) -> dict[str, Any] | None:
+    """What run.json says of the added studies' warm start; None of a run that was begun with
+    none, and where none are added."""
+    if extension.warm is not None:
+        given = extension.warm.given(extension.added)
+        return {"studies": given, "left_out": extension.warm.left_out}
+    return None if extension.cold is None else {"studies": {}, "left_out": [extension.cold]}
+
+
+def _warm_notes(extension: Extension, file: RunFile) -> list[str]:
+    """What the report says of it; of a warm start that cannot be had, the extension itself."""
+    if extension.warm is None:
+        return []
+    labels = dict.fromkeys(study.entrant.label for study in extension.added)
+    data = {study.data: file.data[study.data] for study in extension.added}
+    return extension.warm.notes(data, who=f"each search of {', '.join(labels)}")
 
 
 def _new_entrants(file: RunFile, suite: Suite, names: Sequence[str]) -> tuple[Entrant, ...]:

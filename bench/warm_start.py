@@ -1,18 +1,22 @@
 """The best configurations of another run, to be tried first.
 
 They are effort that was spent elsewhere: run.json and the report say where they come from.
+Entrants that are added later are given them too, from the other run as it was then.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from bench import runs
 from bench.errors import UserError
-from bench.ledger import StudyState, Trial, fold, read
+from bench.ledger import StudyState, Trial, fold, stream
 from bench.runs import RunFile, RunFolder
 from bench.spec import Config, Space, Study
 
@@ -40,6 +44,10 @@ class WarmStart:
     folder: RunFolder
     file: RunFile
     states: dict[str, StudyState]
+    lines: int
+    """Of the other run's ledger that are taken into account."""
+    sha256: str
+    """Of those lines."""
     found: dict[tuple[str, str, str], list[Origin]] = field(default_factory=dict)
     """By task, label, and split or time budget."""
     left_out: list[str] = field(default_factory=list)
@@ -49,7 +57,28 @@ class WarmStart:
     def of(cls, path: Path) -> WarmStart:
         """Read a run's folder, finished or not. Raises UserError where it is none."""
         folder, file = runs.load(path)
-        return cls(folder, file, fold(read(folder.ledger)).studies)
+        events = list(stream(folder.ledger))
+        digest = _sha256_of(folder.ledger, lines=len(events))
+        return cls(folder, file, fold(events).studies, len(events), digest)
+
+    @classmethod
+    def again(cls, record: Mapping[str, Any]) -> WarmStart:
+        """The other run as a run was begun with it, whatever it has found out since.
+
+        record: `warm_start` of that run's run.json. Raises UserError, with what hinders it, where
+        the other run is gone, or is no longer what it was.
+        """
+        if "path" not in record:
+            raise UserError("this run was begun when run.json did not yet say where the other lay")
+        path, lines = Path(record["path"]), record["lines"]
+        try:
+            folder, file = runs.load(path)
+            if _sha256_of(folder.ledger, lines=lines) != record["sha256"]:
+                raise UserError(f"what the ledger of {path} held then was changed")
+            states = fold(islice(stream(folder.ledger), lines)).studies
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} cannot be read ({type(error).__name__})") from None
+        return cls(folder, file, states, lines, record["sha256"])
 
     @property
     def name(self) -> str:
@@ -111,18 +140,22 @@ class WarmStart:
             ours.task, ours.fold, ours.time_budget_s, ours.entrant.family,
         )  # fmt: skip
 
-    def record(self, studies: Sequence[Study]) -> dict[str, Any]:
-        """What run.json says of it: the run, and by study the origins of its configurations.
-
-        Raises UserError where no study is given anything.
-        """
-        given = {
+    def given(self, studies: Sequence[Study]) -> dict[str, list[dict[str, Any]]]:
+        """By study's id, the origins of what it was given, as run.json has them."""
+        return {
             study.id: [
                 {"study": one.study, "trial": one.trial, "score": one.score, "config": one.config}
                 for one in self.found.get(_key(study), [])
             ]
             for study in studies
         }
+
+    def record(self, studies: Sequence[Study]) -> dict[str, Any]:
+        """What run.json says of it: the run, and by study the origins of its configurations.
+
+        Raises UserError where no study is given anything.
+        """
+        given = self.given(studies)
         if not any(given.values()):
             raise UserError(
                 f"nothing of {self.folder.path} can be tried first here: "
@@ -130,13 +163,21 @@ class WarmStart:
             )
         return {
             "run": self.name,
+            "path": str(self.folder.path.resolve()),
+            "lines": self.lines,
+            "sha256": self.sha256,
             "phantom": self.file.phantom,
             "studies": given,
             "left_out": self.left_out,
         }
 
-    def notes(self, data: Mapping[str, Mapping[str, Any]]) -> list[str]:
-        """What the report says of it. data: of this run, as run.json has them."""
+    def notes(
+        self, data: Mapping[str, Mapping[str, Any]], *, who: str = "each search"
+    ) -> list[str]:
+        """What the report says of it.
+
+        data: of this run's studies that were given something, as run.json has them.
+        """
         counts = sorted({len(origins) for origins in self.found.values()})
         many = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
         on = "generated data, " * self.file.phantom
@@ -150,7 +191,7 @@ class WarmStart:
             "this one may have been in its validation set"
         )
         return [
-            f"warm start: each search began with {many} of the best configurations of run "
+            f"warm start: {who} began with {many} of the best configurations of run "
             f"{self.name} ({on}validation scores); the effort that found them was spent there and "
             "is not counted here",
             *[apart] * bool(others),
@@ -161,6 +202,23 @@ class WarmStart:
         """The fingerprint of the other run's test set; None where it had no such data."""
         facts = self.file.data.get(key)
         return None if facts is None else str(facts["test_fingerprint"])
+
+
+def recorded(folder: RunFolder) -> Mapping[str, Any] | None:
+    """What run.json says of the run that this one was begun with; None where it was with none."""
+    record: Mapping[str, Any] | None = json.loads(folder.run_file.read_text("utf-8")).get(
+        "warm_start"
+    )
+    return record
+
+
+def _sha256_of(ledger: Path, *, lines: int) -> str:
+    """Of its first lines; of what there is, where there are fewer."""
+    digest = sha256()
+    with ledger.open("rb") as file:
+        for line in islice(file, lines):
+            digest.update(line)
+    return digest.hexdigest()
 
 
 def _key(study: Study) -> tuple[str, str, str]:

@@ -73,3 +73,12 @@ def test_another_run_begins_with_its_best(folder):
         assert study.trials[number].config == origin["config"]
         assert study.trials[number].origin == "enqueued"
     assert "best configurations of run more" in (folder / "warm" / "report.html").read_text()
+    done = bench("resume", "warm", "--entrants", "ConvMixer, tiny", "--workers", "1", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (entry,) = json.loads((folder / "warm" / "run.json").read_text())["extensions"]
+    (origins,) = entry["warm_start"]["studies"].values()
+    added = fold(read(folder / "warm" / "ledger.jsonl")).studies[entry["added"][0]]
+    configs = [trial.config for trial in added.trials.values() if trial.origin == "enqueued"]
+    assert origins and configs[-len(origins) :] == [origin["config"] for origin in origins]
+    report = (folder / "warm" / "report.html").read_text()
+    assert "each search of ConvMixer, tiny began with" in report

@@ -19,9 +19,9 @@ def extend_run(folder: RunFolder, file: RunFile, wanted: Wanted, console: Consol
 
     The plug-ins must be loaded. Raises UserError before anything is written.
     """
-    from bench import extend, provisions
+    from bench import extend, provisions, warm_start
 
-    extension = extend.extended(file, wanted)
+    extension = extend.extended(file, wanted, begun_with=warm_start.recorded(folder))
     if extension is None:
         return
     weights = provisions.find(extension.added)
