@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from bench.commands import data, looking, reading, replaying, running, watching
+from bench.commands import data, looking, predicting, reading, replaying, running, watching
 from bench.commands.running import INTERRUPTED
 from bench.errors import UserError
 
@@ -26,6 +26,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     reading.report,
     reading.compare,
     reading.score,
+    predicting.predict,
     watching.status,
     watching.export,
     replaying.replay,

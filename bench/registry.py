@@ -18,7 +18,7 @@ from typing import Any
 from bench import plugins
 from bench.errors import UserError
 from bench.plugins import PluginFile
-from bench.spec import Dataset, Family, Masks, Phantom, Space, Task, unknown
+from bench.spec import Dataset, Family, Masks, Phantom, Space, Task, Unlabelled, unknown
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,10 @@ def phantoms() -> Shelf:
 
 def masks() -> Shelf:
     return _shelf("suite.masks", "reader of masks", "MASKS", Masks)
+
+
+def unlabelled() -> Shelf:
+    return _shelf("suite.unlabelled", "reader of new files", "UNLABELLED", Unlabelled)
 
 
 def spaces() -> Shelf:

@@ -77,7 +77,7 @@ def tokens(data: PreparedTask, split: Split, tokenizer: str) -> tuple[np.ndarray
 
     if not whole(folder):
         opened = data.open(split)
-        encode = _encoder(data, tokenizer)
+        encode = encoder(data, tokenizer)
         with sharing.writing(folder), sharing.locked(folder) as alone:
             if not whole(folder):
                 sharing.clear_dead_parts(folder, alone=alone)
@@ -104,8 +104,8 @@ def _blocks(split: SplitData) -> Iterator[list[str]]:
         yield [split.text(row) for row in range(begin, min(begin + BLOCK, len(split)))]
 
 
-def _encoder(data: PreparedTask, tokenizer: str) -> Callable[[list[str]], Sequence[np.ndarray]]:
-    """Texts to int32 arrays (tokens,)."""
+def encoder(data: PreparedTask, tokenizer: str) -> Callable[[list[str]], Sequence[np.ndarray]]:
+    """What turns texts into their tokens, each int32 (tokens,). UserError: an unknown tokenizer."""
     if tokenizer.startswith(PRETRAINED):
         return pretrained.tokenizer(_folder(tokenizer)).encode
     size = _size(tokenizer)

@@ -22,6 +22,7 @@ from bench.spec.data import (
     PublishedSplit,
     Sample,
     Split,
+    Unlabelled,
 )
 from bench.spec.family import Family, Published, Weights
 from bench.spec.search import DEFAULTS, Entrant, Replicates, Search
@@ -64,6 +65,7 @@ __all__ = [
     "Suite",
     "Task",
     "Text",
+    "Unlabelled",
     "Weights",
     "content_hash",
     "parse_assignments",

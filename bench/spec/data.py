@@ -74,6 +74,35 @@ class Masks:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unlabelled:
+    """How new files in a data set's format are read that nobody has labelled."""
+
+    layout: str
+    """What such a file is, in words, for error messages."""
+    takes: Callable[[Path], bool]
+    """Whether a file of this name is one."""
+    cases: Callable[[Path], Sequence[Case]]
+    """`cases(path)`: what a file holds, in its order: one volume, one image, many texts. Raises
+    BadData."""
+    read: Callable[[Case], Any]
+    """A case's raw content, as the data set's `read` gives it; its label means nothing. Raises
+    BadData."""
+    options: Mapping[str, Scalar] = field(default_factory=dict)
+    """Options with which a task's `samples` gives every row, whatever the labels are."""
+    mask: Callable[[Any, Any], Any] | None = None
+    """`mask(raw, scores)`: of a row's scores, float32 (classes, height, width) as it was prepared,
+    the classes on the grid of the raw content, uint8 (rows, columns)."""
+    write: Callable[[Case, Any, Path, str], None] | None = None
+    """`write(case, masks, place, remark)`: the masks of all of a case's rows, uint8 (rows of the
+    case, rows, columns), as a file beside which the case's own fits; remark: up to 79 ASCII
+    characters that the file keeps."""
+    mask_name: Callable[[Case], str] | None = None
+    """The name of that file. None, as of the two above, where there are no masks."""
+    id: str = ""
+    """The data set's."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Phantom:
     """A generator that writes a data set's real on-disk format."""
 

@@ -11,7 +11,7 @@ from bench.data import encodings
 from bench.data.prepared import PreparedTask
 from bench.errors import UserError
 from bench.seeds import derive
-from bench.spec import Config, Family, Shape, Weights, content_hash
+from bench.spec import Config, Family, Shape, Task, Weights, content_hash
 from bench.train.initialisation import initialise
 
 COLOURS = 3
@@ -97,6 +97,26 @@ def weights_fingerprint(family: Family, config: Config) -> str | None:
     if weights is None:
         return None
     return content_hash([pretrained.fingerprint(weights), weights.mean, weights.std])
+
+
+def key_of(
+    *,
+    task: Task,
+    family: Family,
+    config: Config,
+    seed: int,
+    max_epochs: int,
+    max_seconds: float | None,
+    fingerprint: str,
+    replicate: bool,
+    refit: str,
+) -> str:
+    """What tells a training's checkpoint from any other's. fingerprint: of the prepared data."""
+    length = max_epochs if max_seconds is None else f"{max_seconds} s"
+    return content_hash(
+        [task.id, family.id, config, seed, length, replicate, refit]
+        + [fingerprint, weights_fingerprint(family, config)]
+    )
 
 
 def build(

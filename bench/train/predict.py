@@ -35,12 +35,12 @@ def predict(model: nn.Module, source: Images | Texts) -> tuple[Array, Array]:
     Where memory lacks, batches are halved. Raises NotFinite.
     """
     order = np.concatenate([draw.rows for draw in source.sequence(BATCH_SIZE)])
-    outputs = []
-    for _, logits, _ in _outputs(model, source, order, BATCH_SIZE):
+    parts = []
+    for _, logits, _ in outputs(model, source, order, BATCH_SIZE):
         # In exact arithmetic no probability is 0: one that underflows must not look thresholded.
         tiny = torch.finfo(torch.float32).tiny
-        outputs.append(logits.float().softmax(dim=1).clamp_(min=tiny))
-    found = torch.cat(outputs).cpu().numpy()
+        parts.append(logits.float().softmax(dim=1).clamp_(min=tiny))
+    found = torch.cat(parts).cpu().numpy()
     if not np.isfinite(found).all():
         raise NotFinite("the outputs are not finite")
     scores = np.empty_like(found)
@@ -64,7 +64,7 @@ def predict_masks(
     height, width = _masks(split).shape[1:]
     size = max(1, min(BATCH_SIZE, PIXELS // (height * width)))
     counts: Array | None = None
-    for rows, logits, masks in _outputs(model, images, stacks.order, size):
+    for rows, logits, masks in outputs(model, images, stacks.order, size):
         classes = logits.shape[1]
         predicted = logits.argmax(dim=1)
         if not bool(logits.isfinite().all()):
@@ -123,7 +123,7 @@ class Stacks:
 
 
 @torch.inference_mode()
-def _outputs(
+def outputs(
     model: nn.Module, source: Images | Texts, order: Array, size: int
 ) -> Iterator[tuple[Array, Tensor, Tensor]]:
     """Rows int64 (batch,), logits and targets of each batch; what lacks memory comes in halves."""

@@ -1,8 +1,8 @@
 """CT volumes as NIfTI files: `volume-N.nii[.gz]` with `segmentation-N.nii[.gz]`, as LiTS has them.
 
 Tolerated: a mask's affine that differs from its volume's, which some of LiTS's do while the voxels
-correspond, so that it is not looked at; tilted gantries and oblique axes, up to `TILT`; files that
-scale; any order and direction of the axes; bytes after the voxels.
+correspond, so that it is not looked at; tilted gantries and oblique axes, up to a limit (see
+suite/ct/axes.py); files that scale; any order and direction of the axes; bytes after the voxels.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from bench.errors import BadData
 from bench.spec import Case
+from suite.ct.axes import Axes, affine_mistake
 from suite.ct.tree import Tree
 from suite.ct.volume import Unreadable, Volume, as_hu, as_mask
 
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
 NAME = re.compile(r"(volume|segmentation)-(\d+)\.nii(?:\.gz)?")
 HEADER_BYTES = 348
 CHUNK = 1 << 16
-TILT = 40.0
-"""Degrees that an axis of the array may lean from an axis of the body; gantries tilt by 30 at most.
-Beyond, no axis of the array is clearly the one from feet to head."""
-SPACINGS = (0.01, 100.0)
-"""Millimetres from voxel to voxel outside of which an affine must be in another unit."""
 
 
 class Pair(NamedTuple):
@@ -77,15 +73,10 @@ def read(pair: Pair) -> Volume:
 
     Raises BadData with everything that is wrong with the two files.
     """
-    import nibabel
-    from nibabel.affines import voxel_sizes
-
     found: list[str] = []
     volume, mask = _file(pair.volume, found), _file(pair.mask, found)
-    hu = classes = None
-    if volume is not None:
-        found += _affine_problems(pair.volume, volume.affine)
-        hu = _checked(pair.volume, volume, as_hu, found)
+    hu = None if volume is None else _hu(pair.volume, volume, found)
+    classes = None
     if mask is not None:
         classes = _checked(pair.mask, mask, as_mask, found)
     if volume is not None and mask is not None and volume.raw.shape != mask.raw.shape:
@@ -96,17 +87,23 @@ def read(pair: Pair) -> Volume:
     if found:
         raise BadData(*found)
     assert volume is not None and hu is not None and classes is not None
-    orientation = nibabel.orientations.ornt_transform(
-        nibabel.io_orientation(volume.affine), nibabel.orientations.axcodes2ornt(("L", "P", "S"))
-    )
-    sizes, spacing = voxel_sizes(volume.affine), [0.0, 0.0, 0.0]
-    for axis, (target, _) in enumerate(orientation):
-        spacing[2 - int(target)] = float(sizes[axis])
-    return Volume(
-        hu=nibabel.apply_orientation(hu, orientation).transpose(2, 1, 0),
-        mask=nibabel.apply_orientation(classes, orientation).transpose(2, 1, 0),
-        spacing=(spacing[0], spacing[1], spacing[2]),
-    )
+    return _turned(volume.affine, hu, classes)
+
+
+def read_unlabelled(path: Path) -> Volume:
+    """A volume that has no mask: read as `read` does, with background alone, which takes no memory.
+
+    Raises BadData with everything that is wrong with the file.
+    """
+    import numpy as np
+
+    found: list[str] = []
+    volume = _file(path, found)
+    hu = None if volume is None else _hu(path, volume, found)
+    if found:
+        raise BadData(*found)
+    assert volume is not None and hu is not None
+    return _turned(volume.affine, hu, np.broadcast_to(np.uint8(0), hu.shape))
 
 
 def memory(pair: Pair) -> int:
@@ -146,6 +143,11 @@ def _unpaired(pair: dict[str, list[Path]]) -> Iterator[str]:
             yield f"{' and '.join(map(str, paths))} are {len(paths)} {kind}s of one number"
 
 
+def _turned(affine: np.ndarray, hu: np.ndarray, mask: np.ndarray) -> Volume:
+    axes = Axes(affine)
+    return Volume(hu=axes.to_patient(hu), mask=axes.to_patient(mask), spacing=axes.spacing())
+
+
 # --- Files ----------------------------------------------------------------------------------
 
 
@@ -175,6 +177,12 @@ def _file(path: Path, found: list[str]) -> _File | None:
     except Unreadable as error:
         found.append(f"{path}: {error}")
         return None
+
+
+def _hu(path: Path, file: _File, found: list[str]) -> np.ndarray | None:
+    if mistake := affine_mistake(file.affine):
+        found.append(f"{path}: its affine {mistake}")
+    return _checked(path, file, as_hu, found)
 
 
 def _checked(
@@ -258,36 +266,3 @@ def _inflated(stream: IO[bytes]) -> Iterator[bytes]:
             piece = inflater.unused_data
     if not inflater.eof:
         raise EOFError("it ends before its check sum")
-
-
-# --- Affines --------------------------------------------------------------------------------
-
-
-def _affine_problems(path: Path, affine: np.ndarray) -> list[str]:
-    mistake = affine_mistake(affine)
-    return [f"{path}: its affine {mistake}"] if mistake else []
-
-
-def affine_mistake(affine: np.ndarray) -> str | None:
-    """Why no slices can be cut along this affine (4, 4); None where they can."""
-    import numpy as np
-
-    if not np.isfinite(affine).all():
-        return "holds values that are not finite"
-    sizes = np.linalg.norm(affine[:3, :3], axis=0)
-    if sizes.min() == 0:
-        return "is singular: an axis has no length"
-    if sizes.min() < SPACINGS[0] or sizes.max() > SPACINGS[1]:
-        return f"makes voxels of {' x '.join(f'{size:g}' for size in sizes)} mm: is it in mm?"
-    directions = affine[:3, :3] / sizes
-    if abs(np.linalg.det(directions)) < 0.1:
-        return "is singular: its three axes lie in one plane"
-    lean = np.degrees(np.arccos(np.clip(np.abs(directions).max(axis=0), 0, 1))).max()
-    if lean > TILT:
-        return (
-            f"leans by {lean:.0f} degrees, so that no axis runs from feet to head: turn the volume "
-            f"until it leans by {TILT:.0f} at most"
-        )
-    if len(set(np.abs(directions).argmax(axis=0))) < 3:
-        return "lets two axes of the array run along one axis of the body"
-    return None

@@ -94,6 +94,27 @@ def regrid(mask: np.ndarray, size: int) -> np.ndarray:
     return mask.take(places, axis=0).take(places, axis=1)
 
 
+def restored(scores: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Scores float32 (classes, size, size) of a resized slice as classes, uint8 (rows, columns).
+
+    The way back from `resize`: the scores are interpolated, what was padded is cut off, and each
+    pixel takes the class that scores highest there.
+    """
+    import numpy as np
+    from PIL import Image
+
+    side = max(rows, columns)
+    if scores.shape[1] != side:
+        planes = [
+            Image.fromarray(plane).resize((side, side), Image.Resampling.BILINEAR)
+            for plane in scores
+        ]
+        scores = np.stack([np.asarray(plane) for plane in planes])
+    top, left = (side - rows) // 2, (side - columns) // 2
+    inside = scores[:, top : top + rows, left : left + columns]
+    return inside.argmax(axis=0).astype(np.uint8)
+
+
 def _square(image: np.ndarray) -> np.ndarray:
     import numpy as np
 

@@ -82,7 +82,7 @@ def read(case: Case) -> Patch:
     """The case's image. Raises BadData for all but a whole 8-bit RGB PNG of the published size."""
     assert isinstance(case.source, _Entry)
     path, label, votes = case.source
-    return Patch(_pixels(path), label, votes)
+    return Patch(pixels(path), label, votes)
 
 
 def _images(folder: Path) -> list[Path]:
@@ -180,7 +180,8 @@ def _cell_mistakes(label: str, votes: str, partition: str) -> Iterator[str]:
         yield f"has partition {partition!r}, partitions are {' and '.join(PARTITIONS)}"
 
 
-def _pixels(path: Path) -> np.ndarray:
+def pixels(path: Path) -> np.ndarray:
+    """uint8 (rows, columns, 3). Raises BadData for all but a whole 8-bit RGB PNG of `SIDE`."""
     import numpy as np
     from PIL import Image
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from suite.ct.nifti import TILT, affine_mistake
+from suite.ct.axes import TILT, affine_mistake
 from suite.ct.volume import Unreadable, as_hu, as_mask
 from tests.suite.lits_files import DATASET, anatomy, check, only_case, save_pair
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bench.errors import UserError
 from bench.spec import Case, Sample
-from suite.ct.sampling import options, regrid, resize, samples, window
+from suite.ct.sampling import options, regrid, resize, restored, samples, window
 from suite.ct.volume import Volume
 
 CASE = Case(id="volume-7", group="volume-7")
@@ -144,6 +144,24 @@ def test_slices_lie_in_the_middle_of_their_square(scale) -> None:
     for turned, bare in ((image, scale(image, 16)), (image.T, scale(image.T, 16).T)):
         assert turned.sum() == bare.sum()
         assert (bare[4:12] == 2).all()
+
+
+@given(rows=st.integers(16, 70), columns=st.integers(16, 70), size=st.integers(16, 70))
+def test_restored_scores_lie_where_the_slice_lay(rows: int, columns: int, size: int) -> None:
+    """Three fields side by side come back, but for what lies within a pixel of a border."""
+    true = np.zeros((rows, columns), np.uint8)
+    true[rows // 3 :], true[:, columns // 2 :] = 1, 2
+    scores = np.eye(3, dtype=np.float32)[regrid(true, size)].transpose(2, 0, 1)
+    found = restored(scores, rows, columns)
+    assert found.shape == true.shape and found.dtype == np.uint8
+    width = int(np.ceil(max(rows, columns) / size)) + 1
+    near = np.zeros(true.shape, bool)
+    near[max(0, rows // 3 - width) : rows // 3 + width] = True
+    near[:, max(0, columns // 2 - width) : columns // 2 + width] = True
+    near[:width] = near[-width:] = near[:, :width] = near[:, -width:] = True  # padded with 0
+    np.testing.assert_array_equal(found[~near], true[~near])
+    if size == max(rows, columns):
+        np.testing.assert_array_equal(found, true)
 
 
 def test_an_empty_window_is_refused() -> None:
