@@ -115,8 +115,9 @@ def entrants_for(suite: Suite, task: Task) -> list[Entrant]:
 def narrowed(suite: Suite, tasks: Sequence[str] | None, entrants: Sequence[str] | None) -> Suite:
     """A suite with some of its tasks and entrants alone, by label or family.
 
-    A family that is no entrant of the suite becomes one, by its title. Raises UserError for what
-    it does not know.
+    A family that is no entrant of the suite becomes one, by its title. Tasks that none of the named
+    entrants enters are left out. Raises UserError for what it does not know, and for a named task
+    without an entrant.
     """
     labels = {entrant.label: entrant for entrant in suite.entrants}
     groups = {entrant.family for entrant in suite.entrants}
@@ -139,8 +140,20 @@ def narrowed(suite: Suite, tasks: Sequence[str] | None, entrants: Sequence[str] 
         chosen += tuple(
             _in_spaces(Entrant(label=title, family=name), suite.spaces) for title, name in titled
         )
-        suite = replace(suite, entrants=chosen)
+        suite = _entered(replace(suite, entrants=chosen), tasks or ())
     return suite
+
+
+def _entered(suite: Suite, named: Sequence[str]) -> Suite:
+    """The suite without the tasks that nobody enters; those that are named must be entered."""
+    entered = {task: bool(entrants_for(suite, registry.tasks().get(task))) for task in suite.tasks}
+    if idle := [task for task in suite.tasks if task in named and not entered[task]]:
+        labels = ", ".join(entrant.label for entrant in suite.entrants)
+        raise UserError(
+            f"a task needs an entrant, {', '.join(idle)} has none among {labels}: leave the task "
+            "out, or name an entrant that enters it"
+        )
+    return replace(suite, tasks=tuple(task for task in suite.tasks if entered[task]))
 
 
 def _in_spaces(entrant: Entrant, spaces: Mapping[str, Mapping[str, Any]]) -> Entrant:

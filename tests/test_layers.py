@@ -53,6 +53,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bench.registry": VOCABULARY | {"bench.plugins"},
     "bench.runs": CATALOGUE,
     "bench.predictions": {"bench.runs"},
+    "bench.redaction": set(),
+    "bench.storage": {"bench.errors", "bench.redaction", "bench.runs"},
     "bench.prepared_run": DATA | {"bench.runs"},
     "bench.outside": TRAIN
     | {
@@ -62,6 +64,15 @@ MAY_IMPORT: dict[str, set[str]] = {
         "bench.predictions",
         "bench.prepared_run",
     },
+    "bench.predict": TRAIN
+    | {
+        "bench.predict",
+        "bench.ledger",
+        "bench.runs",
+        "bench.prepared_run",
+        "bench.provenance",
+        "bench.storage",
+    },
     "bench.settings": VOCABULARY,
     "bench.suites": PLANNING | {"bench.settings", "bench.sampler_options"},
     "bench.plan": PLANNING | {"bench.sampler_options"},
@@ -70,7 +81,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bench.warm_start": VOCABULARY | {"bench.runs", "bench.ledger"},
     "bench.growth": VOCABULARY,
     "bench.extend": PLANNING
-    | {"bench.growth", "bench.ledger", "bench.runs", "bench.provenance", "bench.provisions"},
+    | {
+        "bench.growth",
+        "bench.ledger",
+        "bench.runs",
+        "bench.provenance",
+        "bench.provisions",
+        "bench.warm_start",
+    },
     "bench.launch": DATA
     | PLANNING
     | {
@@ -99,6 +117,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "bench.provisions",
         "bench.predictions",
         "bench.prepared_run",
+        "bench.redaction",
+        "bench.storage",
     },
     "bench.rehearsal": TRAIN,
     "bench.preflight": TRAIN | PLANNING | {"bench.launch", "bench.provisions", "bench.rehearsal"},
@@ -112,6 +132,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "suite.ct": VOCABULARY | {"suite.ct"},
     "suite.tasks": VOCABULARY | {"suite.ct"},
     "suite.masks": VOCABULARY | {"suite.ct"},
+    "suite.unlabelled": VOCABULARY | {"suite.ct", "suite.csv_rows", "suite.datasets"},
     "suite.csv_rows": VOCABULARY,
     "suite.datasets": VOCABULARY | {"suite.ct", "suite.csv_rows"},
     "suite.slides": VOCABULARY | {"suite.slides"},

@@ -111,6 +111,14 @@ def test_narrowing_by_task_label_and_family(resolve):
         resolve(GOOD, entrants=["C"])
 
 
+def test_tasks_that_no_named_entrant_enters_are_left_out_unless_they_are_named_too():
+    smoke = suites.read("smoke")
+    suite = suites.resolve(smoke, scale="demo", entrants=["fastText", "U-Net, tiny"])
+    assert suite.tasks == ("lits_seg", "ag_news")
+    with pytest.raises(UserError, match="lits_cls has none among fastText: leave the task out"):
+        suites.resolve(smoke, scale="demo", tasks=["lits_cls", "ag_news"], entrants=["fastText"])
+
+
 def test_a_study_s_id_changes_with_whatever_defines_it_and_with_nothing_else(resolve):
     def ids(**options):
         return [study.id for study in plan.plan(resolve(GOOD, **options))]

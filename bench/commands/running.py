@@ -84,12 +84,14 @@ def run(
     `bench resume RUN` goes on.
     """
     from bench import launch, preflight, provisions, rehearsal, runs
+    from bench.redaction import without_secrets
+    from bench.storage import check_storage
     from bench.torch_check import check_torch
     from bench.tune.experiment import check_address
-    from bench.tune.logs import without_secrets
 
     check_torch()
     check_address(address)
+    check_storage(storage)
     load_plugins(plugins)
     settings = parse_assignments(set_ or [])
     if seeds is not None:
@@ -161,9 +163,11 @@ def resume(
     """
     from bench import runs
     from bench.extend import Wanted
+    from bench.storage import check_storage
     from bench.torch_check import check_torch
 
     check_torch()
+    check_storage(storage)
     folder, file = runs.load(run)
     runs.load_plugins(folder, file, given=plugins or ())
     console = console_of()
@@ -187,10 +191,12 @@ def unseal(
     writes the report anew. Whatever interrupts it: the same command goes on. Give --storage again
     where the run was begun with it.
     """
+    from bench.storage import check_storage
     from bench.torch_check import check_torch
     from bench.tune import driver
 
     check_torch()
+    check_storage(storage)
     options = driver_options(workers, gpus_per_trial, address, storage)
     _proceed(run, options, console_of(), work=driver.unseal, again="bench unseal")
 

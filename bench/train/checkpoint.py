@@ -23,7 +23,7 @@ REMEDIES = {
 
 
 class StorageError(UserError):
-    """A checkpoint cannot be written, which is the fault of no trial."""
+    """A checkpoint cannot be written or fetched, which is the fault of no trial."""
 
     def __init__(self, url: str, error: BaseException) -> None:
         number = error.errno if isinstance(error, OSError) else None
@@ -90,7 +90,10 @@ class Checkpoint:
 
     def load(self) -> dict[str, Any] | None:
         """What was saved, on the CPU. None where there is no file; with a note, where it is damaged
-        or cannot be read."""
+        or a local disk cannot read it.
+
+        Raises StorageError where a storage behind a URL does not answer.
+        """
         import torch
 
         self.note = None
@@ -98,12 +101,19 @@ class Checkpoint:
             if not self._fs.exists(self._path):
                 return None
             with self._fs.open(self._path, "rb") as file:
-                state = torch.load(io.BytesIO(file.read()), map_location="cpu", weights_only=True)
+                content = file.read()
         except FileNotFoundError:
             return None
-        except OSError as error:
+        except Exception as error:
+            if not self._local:
+                # Away, not damaged: the trial is not to begin again for that.
+                raise StorageError(self.url, _system_error(error) or error) from error
+            if not isinstance(error, OSError):
+                raise
             self.note = f"checkpoint ignored, it cannot be read: {_what(error)}"
             return None
+        try:
+            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         except Exception as error:  # torch.load has no one error for a damaged file
             self.note = f"damaged checkpoint ignored: {type(error).__name__}"
             return None

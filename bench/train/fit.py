@@ -35,6 +35,7 @@ def fit(
     save_epochs: tuple[int, ...] | None = (),
     save_after: float = math.inf,
     alive: Callable[[], object] = lambda: None,
+    updated: Callable[[], object] = lambda: None,
 ) -> Iterator[Report]:
     """Train to the budget's end and yield a report for each epoch after `known_epoch`.
 
@@ -49,7 +50,7 @@ def fit(
     epoch is yielded: at most every `checkpoint_every_s` seconds (0: each epoch), after the epochs
     in `save_epochs` (None: each), after those that end past the Unix time `save_after`, and at the
     end. Where training had ended at `known_epoch`, nothing is yielded. `alive` is called after
-    every epoch, also one that is trained in silence.
+    every epoch, also one that is trained in silence, `updated` after every update.
 
     A search trial whose checkpoint is gone may end in an epoch that the caller knows already, as
     the seconds do not always last for as many: its last report then bears the next number, and a
@@ -94,7 +95,7 @@ def fit(
 
     saved_at = time.monotonic()
     while not ended:
-        report = training.train_epoch(clock)
+        report = training.train_epoch(clock, updated)
         ended = training.ended(budget)
         if ended and (note := _why_early(training, budget)):
             report = replace(report, notes=(*report.notes, note))

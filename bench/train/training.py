@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,11 +15,11 @@ from bench import metrics
 from bench.data.prepared import PreparedTask
 from bench.errors import UserError
 from bench.seeds import derive
-from bench.spec import Budget, Config, Family, Report, Task, content_hash
+from bench.spec import Budget, Config, Family, Report, Task
 from bench.train.clock import Allowance, Clock
 from bench.train.losses import Loss
 from bench.train.material import Material, Refit
-from bench.train.model import build, weights_fingerprint
+from bench.train.model import build, key_of
 from bench.train.optimization import learning_rate, make_optimizer, make_schedule
 from bench.train.outcome import judge
 from bench.train.predict import NotFinite
@@ -60,10 +61,16 @@ class Training:
         self.task, self.config, self.seed = task, config, seed
         self.device = torch.device(device)
         self._allowance = None if max_seconds is None else Allowance(max_seconds)
-        length = max_epochs if max_seconds is None else f"{max_seconds} s"
-        self.key = content_hash(
-            [task.id, family.id, config, seed, length, replicate, refit]
-            + [data.manifest["fingerprint"], weights_fingerprint(family, config)]
+        self.key = key_of(
+            task=task,
+            family=family,
+            config=config,
+            seed=seed,
+            max_epochs=max_epochs,
+            max_seconds=max_seconds,
+            fingerprint=data.manifest["fingerprint"],
+            replicate=replicate,
+            refit=refit,
         )
         # What an update sees is drawn at once, and goes through the model `batch_size` at a time.
         batch_size, steps = int(config["batch_size"]), int(config.get("accumulation_steps", 1))
@@ -143,10 +150,11 @@ class Training:
 
     # --- One epoch --------------------------------------------------------------------------
 
-    def train_epoch(self, clock: Clock) -> Report:
+    def train_epoch(self, clock: Clock, updated: Callable[[], object] = lambda: None) -> Report:
         """Train and validate one epoch more. Raises Diverged; a replicate ends instead.
 
         The epoch in which its seconds are spent ends there, and is validated as a whole one is.
+        `updated` is called after every update.
         """
         epoch = self.epoch + 1
         if self._allowance is not None:
@@ -154,7 +162,7 @@ class Training:
         notes: list[str] = []
         try:
             with clock.charged():
-                found = self._train(epoch)
+                found = self._train(epoch, updated)
             with clock.free():
                 found |= self._validate(epoch)
                 score = self._score(found)
@@ -180,7 +188,7 @@ class Training:
         self.history.append(report)
         return report
 
-    def _train(self, epoch: int) -> dict[str, float]:
+    def _train(self, epoch: int, updated: Callable[[], object]) -> dict[str, float]:
         torch.manual_seed(derive(self.seed, "dropout", epoch))
         coins = torch.Generator().manual_seed(derive(self.seed, "augmentation", epoch))
         first = update = (epoch - 1) * self.updates_per_epoch
@@ -188,6 +196,7 @@ class Training:
         for inputs, targets in self._material.batches(self._material.order(epoch), coins):
             self._stepper.step(inputs, targets, update=update, epoch=epoch)
             update += 1
+            updated()
             if self._allowance is not None and self._allowance.spent():
                 break
         self._part = (update - first) / self.updates_per_epoch

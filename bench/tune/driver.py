@@ -26,6 +26,7 @@ from bench.ledger import (
 from bench.predictions import save_predictions
 from bench.prepared_run import prepare_data
 from bench.runs import RunFile, RunFolder
+from bench.storage import checkpoints_of
 from bench.tune import experiment, logs
 from bench.tune.engine import Engine
 from bench.tune.jobs import Context
@@ -127,6 +128,8 @@ def _proceed(
                 sealed=file.sealed,
             )
         elif state.finished is not None and not (unseal and state.sealed) and not more:
+            for log in logs.observers(options.logs, file, folder):
+                log.close()  # what it missed, it has now
             return str(state.finished["state"])
         else:
             provisions.check_unchanged(file.studies, file.weights)
@@ -148,7 +151,7 @@ def _proceed(
             ledger,
             test_fingerprints={key: e["test_fingerprint"] for key, e in file.data.items()},
             save_predictions=lambda name, arrays: save_predictions(folder, name, arrays),
-            discard_checkpoint=_discard(_checkpoints(folder, options)),
+            discard_checkpoint=_discard(checkpoints_of(folder, options.storage)),
             on_event=events,
             expired=lambda: deadline is not None and time.time() >= deadline,
         )
@@ -190,7 +193,7 @@ def _work(
             prepared={key: str(root.resolve()) for key, root in roots.items()},
             raw={key: entry["folder"] for key, entry in file.data.items()},
             options=file.suite.options,
-            checkpoints=_checkpoints(folder, options),
+            checkpoints=checkpoints_of(folder, options.storage),
             checkpoint_every_s=options.checkpoint_every_s,
             deadline=deadline,
             threads=resources.cpus,
@@ -232,17 +235,12 @@ class _Events:
             observer(event)
 
 
-def _checkpoints(folder: RunFolder, options: Options) -> str:
-    if options.storage is not None:
-        return f"{options.storage.rstrip('/')}/{folder.path.resolve().name}"
-    return str(folder.checkpoints.resolve())
-
-
 def _discard(root: str) -> Callable[[str], None]:
     def discard(name: str) -> None:
         from bench.train.checkpoint import Checkpoint
 
-        with contextlib.suppress(OSError):  # it is in nobody's way
+        # It is in nobody's way; a storage behind a URL has errors of its own.
+        with contextlib.suppress(Exception):
             Checkpoint(f"{root}/{name}.pt").delete()
 
     return discard

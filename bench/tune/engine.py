@@ -8,6 +8,7 @@ not in flight for the next one: it is handed out again, from its last checkpoint
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from bench.ledger import Event, Ledger, Replicate, StudyState, Trial, read
 from bench.seeds import derive
@@ -22,6 +23,9 @@ MAX_RETRIES = 3
 STALL_FACTOR, STALL_FLOOR_S = 10, 300.0
 """A training that is silent for so many times its study's longest epoch, and at least so many
 seconds, is stuck."""
+STALL_FIRST_S = 3600.0
+"""So is one without an update for so long, while no epoch of its study is known: the first update
+waits for weights to be fetched, and the last is followed by a validation."""
 
 
 class Engine:
@@ -178,7 +182,7 @@ class Engine:
             seed=replicate.seed,
             stop_epoch=replicate.stop_epoch,
             known_epoch=replicate.epoch,
-            stall_seconds=(_stall_seconds(self._searches[study]) if kind == "replicate" else None),
+            **(_stall(self._searches[study]) if kind == "replicate" else {}),
         )
 
     def _next_replicate(self, search: StudySearch) -> int | None:
@@ -358,11 +362,12 @@ def _open(search: StudySearch) -> bool:
     return search.may_start() or search.promotion() is not None
 
 
-def _stall_seconds(search: StudySearch) -> float | None:
-    """How long a training of this study may be silent: many times its longest epoch so far; None
-    before any is known."""
-    longest = search.longest_epoch_s
-    return max(STALL_FLOOR_S, STALL_FACTOR * longest) if longest else None
+def _stall(search: StudySearch) -> dict[str, Any]:
+    """A job's fields on how long a training of this study may be silent: many times its longest
+    epoch so far. Before any is known, each update has its time."""
+    if longest := search.longest_epoch_s:
+        return {"stall_seconds": max(STALL_FLOOR_S, STALL_FACTOR * longest)}
+    return {"stall_seconds": STALL_FIRST_S, "stall_of": "update"}
 
 
 def _search_job(search: StudySearch, trial: Trial) -> Job:
@@ -374,7 +379,7 @@ def _search_job(search: StudySearch, trial: Trial) -> Job:
         seed=trial.seed,
         known_epoch=trial.epoch,
         save_epochs=search.save_epochs(trial),
-        stall_seconds=_stall_seconds(search),
+        **_stall(search),
     )
 
 

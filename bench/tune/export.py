@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -48,7 +49,8 @@ def export_studies(folder: Path, out: Path) -> str:
 
 
 def _url(out: Path) -> str:
-    return f"sqlite:///{out}" if out.suffix in SQLITE else str(out)
+    """For a shell: what the dashboard opens it by."""
+    return shlex.quote(f"sqlite:///{out}" if out.suffix in SQLITE else str(out))
 
 
 def _storage(path: Path, out: Path) -> Any:

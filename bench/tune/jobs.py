@@ -53,7 +53,10 @@ class Job:
     save_epochs: tuple[int, ...] | None = ()
     """Epochs whose checkpoint must stand before they are reported; None: all."""
     stall_seconds: float | None = None
-    """Without a message for so long the worker ends itself, and another goes on; None: never."""
+    """Without a sign of life for so long the worker ends itself, and another goes on; None:
+    never."""
+    stall_of: Literal["epoch", "update"] = "epoch"
+    """The sign of life: an epoch that ended, or an update, where no epoch's length is known yet."""
 
     @property
     def key(self) -> tuple[str, str, int]:

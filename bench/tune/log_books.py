@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import os
+import functools
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.errors import UserError
 from bench.ledger import Event
-from bench.runs import RunFile, RunFolder
+from bench.runs import RunFile
+
+MARK = ".run"
+"""In a folder of logs that several runs share: whose it is."""
 
 Key = tuple[str, str, int]
 """Study, `trial` or `replicate`, number."""
@@ -39,7 +42,11 @@ class Shown:
 
 
 class LogBook(ABC):
-    """Turns a ledger's events into calls of a callback's public methods, in order."""
+    """Turns a ledger's events into calls of a callback's public methods, in order.
+
+    To make one reaches the log, and imports no Ray, which reads its settings when it is imported:
+    the driver has not made them yet.
+    """
 
     fresh: bool
     """Whether there was nothing of this run in it."""
@@ -49,10 +56,14 @@ class LogBook(ABC):
         self._data = "phantom" if run.phantom else "real"
         self._known: dict[Key, Shown] = {}
 
-    @property
-    @abstractmethod
+    @functools.cached_property
     def callback(self) -> Any:
-        """Of Ray Tune: a LoggerCallback."""
+        """Of Ray Tune: a LoggerCallback, made when the first event is logged."""
+        return self._made()
+
+    @abstractmethod
+    def _made(self) -> Any:
+        """A new callback."""
 
     def learn(self, event: Event) -> None:
         """What a trial or replicate is and where it stands; logs nothing."""
@@ -134,8 +145,22 @@ class LogBook(ABC):
 class TensorboardBook(LogBook):
     """A folder for each trial and replicate: `STUDY/trial-3`, below `phantom` where data are."""
 
-    def __init__(self, root: Path, run: RunFile) -> None:
-        """Raises ImportError without tensorboardX, and OSError where nothing can be written."""
+    def __init__(self, root: Path, run: RunFile, identity: str | None) -> None:
+        """identity: of the run, which the folder is marked with; None in the run's own folder.
+
+        Raises ImportError without tensorboardX, OSError where nothing can be written, and UserError
+        for the folder of another run that has the same name.
+        """
+        import tensorboardX  # noqa: F401 - so that it is missed now
+
+        super().__init__(run)
+        self._root = root.resolve() / ("phantom" if run.phantom else "")
+        self.fresh = not self._root.exists()
+        self._root.mkdir(parents=True, exist_ok=True)
+        if identity is not None:
+            _claim(self._root, identity)
+
+    def _made(self) -> Any:
         from ray.tune.logger import TBXLoggerCallback
         from tensorboardX import SummaryWriter
 
@@ -146,19 +171,16 @@ class TensorboardBook(LogBook):
                 super().__init__()
                 self._summary_writer_cls = _numbered
 
+            def log_trial_start(self, trial: Shown) -> None:
+                super().log_trial_start(trial)
+                # The row of a trial has what was logged since its file was opened, or this.
+                self._trial_result[trial] = {f"ray/tune/{k}": v for k, v in trial.last.items()}
+
         def _numbered(folder: str, **options: Any) -> Any:
             number = len(list(Path(folder).glob("events.out.tfevents.*")))
             return SummaryWriter(folder, filename_suffix=f".{number:03d}", **options)
 
-        super().__init__(run)
-        self._root = root.resolve() / ("phantom" if run.phantom else "")
-        self.fresh = not self._root.exists()
-        self._root.mkdir(parents=True, exist_ok=True)
-        self._callback = Continued()
-
-    @property
-    def callback(self) -> Any:
-        return self._callback
+        return Continued()
 
     def _shown(self, key: Key, event: Event) -> Shown:
         shown = super()._shown(key, event)
@@ -168,64 +190,24 @@ class TensorboardBook(LogBook):
     def rest(self, shown: Shown) -> None:
         """Close its file: thousands may rest, and each open one holds a thread."""
         if shown.open:
-            self._callback.log_trial_end(shown)
+            self.callback.log_trial_end(shown)
             shown.open = False
-
-    def _end(self, shown: Shown, state: str) -> None:
-        if not shown.open and shown.last:
-            # The row of a trial has what was logged since its file was opened.
-            self._result(shown, shown.epoch, shown.last)
-        super()._end(shown, state)
 
     def close(self) -> None:
         for shown in self._known.values():
             self.rest(shown)
 
 
-class MlflowBook(LogBook):
-    """A run for each trial and replicate, in an experiment that is called as the run's folder."""
-
-    def __init__(self, uri: str, run: RunFile, folder: RunFolder) -> None:
-        """Raises ImportError without MLflow, and its own errors where it cannot be reached."""
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-        import mlflow
-        from ray.air.integrations.mlflow import MLflowLoggerCallback
-
-        for noisy in ("mlflow", "alembic"):
-            logging.getLogger(noisy).setLevel(logging.ERROR)
-        super().__init__(run)
-        name = folder.path.resolve().name
-        self._client = mlflow.MlflowClient(tracking_uri=uri)
-        self.fresh = self._client.get_experiment_by_name(name) is None
-        client = self._client
-
-        class Continued(MLflowLoggerCallback):
-            """Finds the MLflow run of a trial that an earlier driver began."""
-
-            def log_trial_start(self, trial: Shown) -> None:
-                found = client.search_runs(
-                    [self.mlflow_util.experiment_id],
-                    filter_string=f"tags.ledger_id = '{trial.tags['ledger_id']}'",
-                    max_results=1,
-                )
-                if found:
-                    self._trial_runs[trial] = found[0].info.run_id
-                    return
-                self.tags = {**trial.tags, "run": name, "state": "running"}
-                super().log_trial_start(trial)
-
-            def log_trial_end(self, trial: Shown, failed: bool = False) -> None:
-                super().log_trial_end(trial, failed)
-                client.set_tag(self._trial_runs[trial], "state", trial.evaluated_params["state"])
-
-        self._callback = Continued(tracking_uri=uri, experiment_name=name)
-        self._callback.setup()
-
-    @property
-    def callback(self) -> Any:
-        return self._callback
+def _claim(root: Path, identity: str) -> None:
+    """Mark a folder as this run's. Raises UserError where it is another's."""
+    mark = root / MARK
+    if not mark.exists() and not any(root.iterdir()):
+        mark.write_text(identity)
+    if not mark.exists() or mark.read_text() != identity:
+        raise UserError(
+            f"{root} holds the log of another run of the same name: name another folder with "
+            "--log tensorboard=DIR, or remove it"
+        )
 
 
 def _key(event: Event) -> Key:

@@ -4,32 +4,41 @@ Ray Tune's own callbacks write them. What they are given is not Tune's trials, w
 but the ledger's: one MLflow run, or one TensorBoard folder, for each trial and replicate, whatever
 was paused, killed or resumed between. So it is the engine's events that drive the callbacks.
 
-A log is a copy of the ledger, taken by a thread of its own: no run waits for it or ends with it. In
-the run's folder stands how far each log has come, and a resumed run logs what is missing first.
+A log is a copy of the ledger, taken by a thread of its own: no run waits for it or ends with it,
+and one that fails is tried again until it answers. In the run's folder stands how far each log has
+come, and a resumed run logs what is missing first.
 """
 
 from __future__ import annotations
 
 import json
 import queue
-import re
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from bench.errors import UserError
 from bench.ledger import Event, read
+from bench.redaction import in_one_line, without_secrets
 from bench.runs import RunFile, RunFolder
 from bench.spec import content_hash, unknown
-from bench.tune.log_books import LogBook, MlflowBook, TensorboardBook
+from bench.tune.log_books import LogBook, TensorboardBook
+from bench.tune.mlflow_book import MlflowBook
 
 KINDS = ("mlflow", "tensorboard")
 PROGRESS = "logged.json"
-"""In the run's folder: by log, how many of the ledger's events about studies it holds."""
+"""In the run's folder: by log, how many of the ledger's events about studies it holds; and `id`, by
+which logs tell the run from another of its name."""
 SAVE_EVERY_S = 1.0
+AGAIN_S = 30.0
+"""After so long, a log that has failed is tried again."""
 CLOSE_S = 60.0
+HEARD = ("_reported", "_tested", "test_unsealed")
+"""How events end that only a worker can bring about."""
 
 
 def observers(
@@ -77,34 +86,24 @@ def _parsed(spec: str) -> tuple[str, str]:
 
 def _book(kind: str, place: str, run: RunFile, folder: RunFolder) -> LogBook:
     try:
+        identity, name = _identity(folder), folder.path.resolve().name
         if kind == "mlflow":
-            return MlflowBook(place, run, folder)
-        root = Path(place) / folder.path.resolve().name if place else folder.path / "tensorboard"
-        return TensorboardBook(root, run)
+            return MlflowBook(place, run, name, identity)
+        if place:
+            return TensorboardBook(Path(place) / name, run, identity)
+        return TensorboardBook(folder.path / "tensorboard", run, None)
     except ImportError as error:
         library = "mlflow-skinny" if kind == "mlflow" else "tensorboardX"
         raise UserError(
             f"--log {kind} needs a library that is not installed ({error}): pip install {library}"
         ) from None
+    except UserError:
+        raise
     except Exception as error:
         raise UserError(
-            f"--log {kind}: {without_secrets(place)} cannot be written to: {_line(error, place)}"
+            f"--log {kind}: {without_secrets(place)} cannot be written to: "
+            f"{in_one_line(error, place)}"
         ) from None
-
-
-_LOGIN = re.compile(r"(\w[\w+.-]*://)\S*@")
-_QUERY = re.compile(r"([?&;][^=&;\s]*(?:token|password|pwd|secret|key)[^=&;\s]*=)[^&;\s]+", re.I)
-
-
-def without_secrets(text: str) -> str:
-    """A text without what stands before the @ of its addresses, and without keys behind them."""
-    return _QUERY.sub(r"\1***", _LOGIN.sub(r"\1***@", text))
-
-
-def _line(error: Exception, place: str) -> str:
-    """An error in one line, without the address that it may repeat."""
-    text = " ".join(str(error).split()).replace(place, without_secrets(place))
-    return without_secrets(text)[:300] or type(error).__name__
 
 
 class _Progress:
@@ -117,27 +116,45 @@ class _Progress:
         self._key = f"{kind}-{content_hash(place)}"
 
     def load(self) -> int:
-        return int(self._all().get(self._key, 0))
+        return int(_kept(self._path).get(self._key, 0))
 
     def save(self, count: int) -> None:
-        with _SAVING:
-            partial = self._path.with_name(f".{PROGRESS}.partial")
-            partial.write_text(json.dumps(self._all() | {self._key: count}))
-            partial.replace(self._path)
+        _keep(self._path, {self._key: count})
 
-    def _all(self) -> dict[str, int]:
-        try:
-            found = json.loads(self._path.read_text())
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
+
+def _identity(folder: RunFolder) -> str:
+    """What tells a run from another in a folder of the same name, begun before or elsewhere."""
+    path = folder.path / PROGRESS
+    if "id" not in _kept(path):
+        _keep(path, {"id": uuid.uuid4().hex})
+    return str(_kept(path)["id"])
+
+
+def _keep(path: Path, more: dict[str, Any]) -> None:
+    with _SAVING:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{PROGRESS}.partial")
+        partial.write_text(json.dumps(_kept(path) | more))
+        partial.replace(path)
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 _SAVING = threading.Lock()
 
 
 class Observer:
-    """Takes the engine's events and hands them to a log from a thread of its own."""
+    """Takes the engine's events and hands them to a log from a thread of its own.
+
+    The thread begins with the first word of a worker: the callbacks import Ray, which reads its
+    settings when it is imported, and by then the driver has made them.
+    """
 
     def __init__(
         self,
@@ -152,22 +169,29 @@ class Observer:
         self._say = say
         self._count = 0 if book.fresh else min(progress.load(), len(known))
         self._saved = time.monotonic()
-        self._failed = False
+        self._said = False
+        self._closing = threading.Event()
         self._events: queue.Queue[Event | None] = queue.Queue()
         for event in known:
             book.learn(event)
         for event in known[self._count :]:
             self._events.put(event)
         self._thread = threading.Thread(target=self._work, daemon=True, name=progress.name)
-        self._thread.start()
 
     def __call__(self, event: Event) -> None:
         """Take an event in; returns at once, and never fails."""
-        if "study" in event and not self._failed:
+        if "study" in event:
             self._events.put(event)
+            if self._thread.ident is None and event["event"].endswith(HEARD):
+                self._thread.start()
 
     def close(self) -> None:
         """Wait until the log holds all, but not for ever; the next resume logs what is missing."""
+        self._closing.set()
+        if self._thread.ident is None:
+            if self._events.empty():
+                return
+            self._thread.start()
         self._events.put(None)
         self._thread.join(CLOSE_S)
         if self._thread.is_alive():
@@ -177,22 +201,39 @@ class Observer:
         try:
             while (event := self._events.get()) is not None:
                 self._book.learn(event)
-                self._book.take(event)
+                self._take(event)
                 self._count += 1
                 if time.monotonic() - self._saved > SAVE_EVERY_S:
                     self._save()
         except Exception as error:
-            self._failed = True
-            why = _line(error, self._progress.place)
-            self._say(
-                f"{self._progress.name} has stopped, the run goes on: {why}; the next resume with "
-                "it logs what is missing"
-            )
+            self._warn(error)
         try:
-            self._book.close()
             self._save()
+            self._book.close()
         except Exception as error:
-            self._say(f"{self._progress.name}: {_line(error, self._progress.place)}")
+            self._warn(error)
+
+    def _take(self, event: Event) -> None:
+        """Log an event, however often that takes. Raises what the log raises at the run's end."""
+        while True:
+            last = self._closing.is_set()
+            try:
+                return self._book.take(event)
+            except Exception as error:
+                if last:
+                    raise
+                self._warn(error)
+                self._closing.wait(AGAIN_S)
+
+    def _warn(self, error: Exception) -> None:
+        """Say that the log fails, once."""
+        if not self._said:
+            self._said = True
+            why = in_one_line(error, self._progress.place)
+            self._say(
+                f"{self._progress.name} has failed, the run goes on and tries it again every "
+                f"{AGAIN_S:.0f} s: {why}; what is missing at its end, the next resume with it logs"
+            )
 
     def _save(self) -> None:
         self._progress.save(self._count)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import math
 import os
+import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,10 @@ from bench.tune.watchdog import Watchdog
 if TYPE_CHECKING:
     from bench.data.prepared import PreparedTask
     from bench.train.checkpoint import Checkpoint
+
+
+BEAT_SECONDS = 1.0
+"""Between two updates that the watchdog hears of."""
 
 
 class Workshop:
@@ -90,6 +95,7 @@ class Workshop:
             save_epochs=job.save_epochs,
             save_after=math.inf if self._context.deadline is None else self._context.deadline,
             alive=self._watchdog.beat,
+            updated=_seldom(self._watchdog.beat) if job.stall_of == "update" else lambda: None,
         )
 
     def _score(self, job: Job, study: Study, checkpoint: Checkpoint) -> Tested:
@@ -153,6 +159,19 @@ class Workshop:
                         fold=study.fold,
                     )
         return self._data[study.data]
+
+
+def _seldom(beat: Callable[[], None]) -> Callable[[], None]:
+    """The same, at most once in BEAT_SECONDS: an update may take less than a thread's start."""
+    last = time.monotonic()
+
+    def seldom() -> None:
+        nonlocal last
+        if (now := time.monotonic()) - last >= BEAT_SECONDS:
+            last = now
+            beat()
+
+    return seldom
 
 
 def _scored(job: Job, study: Study) -> tuple[Split, ...]:

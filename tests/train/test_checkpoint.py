@@ -185,6 +185,22 @@ def test_a_file_that_cannot_be_read_is_as_good_as_none(
     assert checkpoint.note == "checkpoint ignored, it cannot be read: Stale file handle"
 
 
+def test_a_storage_that_does_not_answer_is_no_damaged_checkpoint() -> None:
+    """Else the trial would begin again, and overwrite what is there."""
+    checkpoint = Checkpoint("memory://away/trial.pt")
+    checkpoint.save(STATE)
+    with pytest.MonkeyPatch.context() as patch:
+
+        def refuse(*_: object, **__: object) -> None:
+            raise RuntimeError("EndpointConnectionError: no route to host")
+
+        patch.setattr(type(checkpoint._fs), "exists", refuse)
+        with pytest.raises(StorageError, match="no route to host: mend the storage"):
+            checkpoint.load()
+    state = checkpoint.load()
+    assert state is not None and checkpoint.note is None
+
+
 def test_a_file_with_code_in_it_is_not_run(tmp_path: Path) -> None:
     target = tmp_path / "was-run"
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bench.ledger import read, timeless
+from bench.tune.engine import STALL_FIRST_S, STALL_FLOOR_S
 from bench.tune.jobs import Failure
 from tests.tune import virtual
 from tests.tune.virtual import SPACE, Killed, messages, run, study
@@ -178,6 +179,20 @@ def test_a_dead_worker_costs_a_retry_and_four_end_the_trial(tmp_path):
     trial = engine.searches["task-a"].state.trials[1]
     assert (trial.retries, trial.state, trial.reason) == (3, "failed", "worker_died")
     assert engine.searches["task-a"].state.state == "completed"
+
+
+def test_a_training_is_stuck_after_an_hour_without_an_update_or_many_of_its_epochs(tmp_path):
+    jobs = []
+
+    def seen(job, epoch):
+        jobs.append(job)
+
+    run(tmp_path, [study()], failing=seen)
+    assert (jobs[0].stall_seconds, jobs[0].stall_of) == (STALL_FIRST_S, "update")
+    later = [job for job in jobs if job.kind != "test" and job.number != jobs[0].number]
+    assert later and {(job.stall_seconds, job.stall_of) for job in later} == {
+        (STALL_FLOOR_S, "epoch")
+    }
 
 
 def test_the_defaults_are_tried_first_unless_the_suite_says_otherwise(tmp_path):

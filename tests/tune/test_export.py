@@ -135,6 +135,11 @@ def test_a_repeat_has_what_it_repeats_and_says_so():
     assert told[1].user_attrs["of"] == 0 and told[1].user_attrs["charged_seconds"] == 0
 
 
+def test_the_command_that_is_named_can_be_pasted(tmp_path):
+    assert export._url(tmp_path / "a b.db") == f"'sqlite:///{tmp_path / 'a b.db'}'"
+    assert export._url(tmp_path / "ab.log") == str(tmp_path / "ab.log")
+
+
 def test_what_is_there_is_not_overwritten(tmp_path):
     out = tmp_path / "mine.db"
     out.write_text("mine")

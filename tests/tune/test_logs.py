@@ -9,6 +9,7 @@ import pytest
 
 from bench.errors import UserError
 from bench.ledger import fold, read
+from bench.redaction import without_secrets
 from bench.runs import RunFolder
 from bench.tune import logs
 from tests.tune import virtual
@@ -58,6 +59,8 @@ def scalars(root: Path) -> dict[str, dict[str, dict[int, float]]]:
             place += 12 + size + 4
             for value in event.summary.value:
                 tag = value.tag.removeprefix("ray/tune/")
+                curve = found[str(path.parent.relative_to(root))][tag]
+                assert tag != "score" or event.step not in curve, f"{path}: {event.step} twice"
                 found[str(path.parent.relative_to(root))][tag][event.step] = value.simple_value
     return found
 
@@ -115,7 +118,9 @@ def test_what_a_dead_driver_had_not_logged_is_logged_by_the_next(tmp_path):
     play(tmp_path, studies, ["tensorboard"])
     same(scalars(tmp_path / "tensorboard"), tmp_path)
     counts = json.loads((tmp_path / logs.PROGRESS).read_text())
-    assert list(counts.values()) == [sum("study" in e for e in read(tmp_path / "ledger.jsonl"))]
+    assert [n for key, n in counts.items() if key != "id"] == [
+        sum("study" in e for e in read(tmp_path / "ledger.jsonl"))
+    ]
 
 
 def test_phantom_data_are_marked(tmp_path):
@@ -171,7 +176,7 @@ def test_a_library_that_is_missing_is_named_with_the_way_to_it(tmp_path, monkeyp
     ],
 )
 def test_secrets_are_struck_out(text, shown):
-    assert logs.without_secrets(text) == shown
+    assert without_secrets(text) == shown
 
 
 def test_mlflow_has_a_run_a_trial_across_resumes(tmp_path):
@@ -193,3 +198,11 @@ def test_mlflow_has_a_run_a_trial_across_resumes(tmp_path):
         assert by_id[name].data.params["optimizer"] in ("adamw", "sgd")
         assert by_id[name].data.tags["state"] in ("completed", "stopped")
     assert "test/accuracy" in by_id["task-a/replicate-0"].data.metrics
+
+
+def test_the_folder_of_another_run_of_the_same_name_is_refused(tmp_path):
+    spec = [f"tensorboard={tmp_path / 'logs'}"]
+    play(tmp_path / "1" / "first", [study("a", seeds=1)], spec)
+    logs.observers(spec, run_file([study("a", seeds=1)]), RunFolder(tmp_path / "1" / "first"))
+    with pytest.raises(UserError, match="another run of the same name: name another folder"):
+        logs.observers(spec, run_file([study("a", seeds=1)]), RunFolder(tmp_path / "2" / "first"))

@@ -16,7 +16,7 @@ from bench import registry
 from bench.data.prepared import PreparedTask
 from bench.registry import Shelf
 from bench.spec import Entrant, Replicates, Report, Search, Study
-from bench.tune import jobs
+from bench.tune import jobs, work
 from bench.tune.jobs import Content, Context, Failure, Job, Trained
 from bench.tune.watchdog import Watchdog
 from bench.tune.work import Workshop, failure
@@ -206,6 +206,21 @@ def test_epochs_that_are_trained_again_in_silence_are_signs_of_life(
     (tested,) = watched(shop, dog, job("test", known_epoch=3))
     assert isinstance(tested, jobs.Tested)
     assert alarm.times == 2 + 3, "its checkpoint was gone"
+
+
+@pytest.mark.parametrize(("sign", "expected"), [("epoch", 3 + 3), ("update", 3 + 3 + 3 * 6)])
+def test_an_update_is_a_sign_of_life_where_the_job_says_so(
+    workshop: Any, alarm: Alarm, monkeypatch: pytest.MonkeyPatch, sign: str, expected: int
+) -> None:
+    """Three epochs of six updates; at most one beat in so many seconds."""
+    monkeypatch.setattr(work, "BEAT_SECONDS", 0.0)
+    dog = Watchdog()
+    assert len(list(watched(workshop(watchdog=dog), dog, job(stall_of=sign)))) == 3
+    assert alarm.times == expected + 1, "the worker looks for a fourth message"
+    monkeypatch.setattr(work, "BEAT_SECONDS", 60.0)
+    alarm.times = 0
+    list(watched(workshop(watchdog=dog), dog, job(number=5, stall_of=sign)))
+    assert alarm.times == 3 + 3 + 1
 
 
 def test_preparing_data_may_take_its_time(
