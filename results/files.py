@@ -6,11 +6,18 @@ import csv
 import io
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.errors import UserError
+from bench.spec import content_hash
+
 if TYPE_CHECKING:
     import pandas as pd
+
+LONGEST_NAME = 120
+"""Characters of a folder's name."""
 
 
 def csv_text(table: pd.DataFrame, *, phantom: bool) -> str:
@@ -56,3 +63,30 @@ def replace_file(path: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def joint_folder(folders: Sequence[Path]) -> Path:
+    """`report-RUN1+RUN2` in the working folder; of many or long names, the first and a hash."""
+    names = [folder.resolve().name for folder in folders]
+    name = f"report-{'+'.join(names)}"
+    if len(name) > LONGEST_NAME:
+        more = f"+{len(names) - 1}-more-{content_hash(names, length=6)}"
+        name = f"report-{names[0]}"[: LONGEST_NAME - len(more)] + more
+    return Path(name)
+
+
+def check_report_folder(out: Path) -> None:
+    """Raise UserError for a place that holds anything but an earlier report."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise UserError(f"{out} is a file: name a folder with --out")
+    others = [one.name for one in out.iterdir() if one.name not in ("report.html", "tables")]
+    if (out / "tables").is_dir():
+        others += [
+            f"tables/{one.name}" for one in (out / "tables").iterdir() if one.suffix != ".csv"
+        ]
+    if others:
+        raise UserError(
+            f"{out} holds more than a report ({sorted(others)[0]}): name another folder with --out"
+        )

@@ -42,7 +42,7 @@ def _of_study(run: Run, study: StudyFacts, analysis: TaskAnalysis) -> Iterator[_
     yield from _trials(progress)
     yield from _superseded(progress)
     if run.sealed and progress.state != "failed":
-        yield "test scores", f"sealed: `bench unseal {run.folder}` opens the test split", ""
+        yield "test scores", f"sealed: `bench unseal {run.home(study.id)}` opens the test split", ""
     if progress.state == "completed":
         yield from _replicates(run, study, progress)
     for problem in analysis.problems:

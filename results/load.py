@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,19 @@ class Run:
     state: ledger.RunState
     ended: str
     """UTC time of the last event."""
+    parts: tuple[Run, ...] = ()
+    """The runs that it was merged from (`results.merge`); empty for one that is by itself."""
+    homes: Mapping[str, Path] = field(default_factory=dict)
+    """Of a merged run, by study: the folder of the run that it is of."""
+
+    @property
+    def each(self) -> tuple[Run, ...]:
+        """The runs that it was merged from, or itself."""
+        return self.parts or (self,)
+
+    def home(self, study: str) -> Path:
+        """The folder where a study's files lie."""
+        return self.homes.get(study, self.folder)
 
     @property
     def name(self) -> str:
@@ -196,7 +209,7 @@ class Run:
         reference = self.progress(study).replicates[replicate].predictions
         if not reference:
             raise UserError("the ledger names no file of predictions")
-        return read_predictions(self.folder, reference)
+        return read_predictions(self.home(study), reference)
 
 
 def load_run(folder: Path) -> Run:

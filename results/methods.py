@@ -107,7 +107,18 @@ def _opening(run: Run) -> str:
             f"{run.state.unsealing['t'][:10]} the run was unsealed, and each of them that had "
             "finished opened the test split once."
         )
-    return "Each of these replicates opens the test split once, at its end."
+    said = "Each of these replicates opens the test split once, at its end."
+    if run.finished:
+        return said
+    number, planned = opened(run)
+    return f"{said} So far, {number} of {planned} have."
+
+
+def opened(run: Run) -> tuple[int, int]:
+    """How many replicates have opened their test split so far, and of how many planned."""
+    replicates = [r for id in run.studies for r in run.progress(id).replicates.values()]
+    planned = sum(study.seeds for study in run.studies.values())
+    return sum(one.unsealed for one in replicates), planned
 
 
 def _options(run: Run, analysis: TaskAnalysis) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -196,5 +197,6 @@ def _as_studies(run: Run, event: ledger.Event) -> tuple[str, list[Member]]:
             validation_metrics={} if on_test else measured,
             predictions=reference,
         )
-    guests = replace(run, studies=studies, state=state)
+    home = Path(event.get("home", run.folder))  # of a merged run's events, see results.merge
+    guests = replace(run, folder=home, studies=studies, state=state)
     return key, [(guests, study) for study in studies.values()]

@@ -184,12 +184,17 @@ def duplicates(run: Run) -> pd.DataFrame:
 
 def openings(run: Run) -> pd.DataFrame:
     """One row a task: how often its test set was opened, by how many runs of this user."""
-    rows = []
+    rows, own = [], {one.name for one in run.each}
     for facts in run.data.values():
         fingerprint = facts["test_fingerprint"]
         here = [event for event in run.state.unsealed if event["fingerprint"] == fingerprint]
         noted = list(ledger.openings(openings_register(), fingerprint=fingerprint))
-        elsewhere = [event for event in noted if event.get("run") != run.name]
+        elsewhere = [event for event in noted if event.get("run") not in own]
+        opened = [
+            one
+            for one in run.each
+            if any(event["fingerprint"] == fingerprint for event in one.state.unsealed)
+        ]
         rows.append(
             {
                 "task": facts["task"],
@@ -198,7 +203,7 @@ def openings(run: Run) -> pd.DataFrame:
                 "test_fingerprint": fingerprint,
                 "openings_here": len(here),
                 "openings": len(here) + len(elsewhere),
-                "runs": bool(here) + len({str(event.get("run")) for event in elsewhere}),
+                "runs": len(opened) + len({str(event.get("run")) for event in elsewhere}),
             }
         )
     return frame(rows, "task dataset part test_fingerprint openings_here openings runs")

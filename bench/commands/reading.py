@@ -7,15 +7,40 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.options import RunArgument
-from bench.commands.screen import console_of, show_report
+from bench.commands.screen import console_of, show_page, show_report
 from bench.errors import UserError
 from bench.spec import Split
 
 
-def report(run: RunArgument) -> None:
-    """Compile a run's report and tables again, finished or not."""
-    show_report(run, console_of())
+def report(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Folders of runs of one protocol.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the report. By default the run's own; of several runs, "
+            "report-RUN1+RUN2 in this folder."
+        ),
+    ] = None,
+) -> None:
+    """Compile a run's report and tables again, finished or not; of several runs, one report.
+
+    Runs of one protocol become one: all their entrants in one analysis. Where two have an entrant
+    of one label, it appears as "LABEL (run A)" and "LABEL (run B)". Runs whose protocols differ are
+    refused.
+    """
+    from results.files import check_report_folder, joint_folder
+    from results.load import load_run
+    from results.merge import merge
+
+    if out is None and len(runs) == 1:
+        show_report(runs[0], console_of())
+        return
+    out = out or joint_folder(runs)
+    check_report_folder(out)
+    run = merge(runs) if len(runs) > 1 else load_run(runs[0])
+    show_page(run, out, console_of())
 
 
 def compare(

@@ -87,11 +87,13 @@ def run(
     from bench.redaction import without_secrets
     from bench.storage import check_storage
     from bench.torch_check import check_torch
+    from bench.tune import logs
     from bench.tune.experiment import check_address
 
     check_torch()
     check_address(address)
     check_storage(storage)
+    logs.check(log or ())
     load_plugins(plugins)
     settings = parse_assignments(set_ or [])
     if seeds is not None:
@@ -165,9 +167,11 @@ def resume(
     from bench.extend import Wanted
     from bench.storage import check_storage
     from bench.torch_check import check_torch
+    from bench.tune import logs
 
     check_torch()
     check_storage(storage)
+    logs.check(log or ())
     folder, file = runs.load(run)
     runs.load_plugins(folder, file, given=plugins or ())
     console = console_of()
@@ -214,14 +218,16 @@ def _proceed(
     work: a function of the driver; None for `proceed`. again: the command that goes on with it.
     """
     from bench import runs
+    from bench.refresh import Refresher
     from bench.tune import driver
     from bench.tune.live import LiveView
 
     folder, file = runs.load(path)
     try:
-        outcome = (work or driver.proceed)(
-            folder, file, options, watch=lambda engine: LiveView(engine, console)
-        )
+        with Refresher(path):
+            outcome = (work or driver.proceed)(
+                folder, file, options, watch=lambda engine: LiveView(engine, console)
+            )
     except KeyboardInterrupt:
         typer.echo(f"\ninterrupted, nothing is lost: go on with `{again} {path}`", err=True)
         raise typer.Exit(INTERRUPTED) from None

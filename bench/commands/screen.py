@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from results.load import Run
 
 
 def console_of() -> Console:
@@ -23,9 +26,15 @@ def progress_bar(console: Console) -> Any:
 def show_report(path: Path, console: Console) -> None:
     """Compile a run's report, and print its leaderboards."""
     from results.load import load_run
-    from results.report import write_report
+
+    show_page(load_run(path), path, console)
+
+
+def show_page(run: Run, folder: Path, console: Console) -> None:
+    """Compile the report of a run, or of several merged ones, into a folder; print as above."""
+    from results.report import write_page
     from results.terminal import print_leaderboard
 
-    written = write_report(path)
-    print_leaderboard(console, load_run(path))
+    written = write_page(run, folder)
+    print_leaderboard(console, run)
     console.print(str(written), markup=False, highlight=False, soft_wrap=True)
