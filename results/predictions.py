@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,18 @@ def read_predictions(folder: Path, reference: Mapping[str, str]) -> Predictions:
     its arrays do not fit together.
     """
     name = reference["file"]
+    with opened(folder, reference) as arrays:
+        return Predictions(
+            test=_outputs(arrays, "test", name),
+            validation=_outputs(arrays, "validation", name),
+        )
+
+
+@contextmanager
+def opened(folder: Path, reference: Mapping[str, str]) -> Iterator[Arrays]:
+    """A file of predictions by array, each read when it is asked for; raises as
+    `read_predictions` does, for arrays that cannot be read too."""
+    name = reference["file"]
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise UserError(f"predictions must lie in the run's folder, got {name}")
@@ -115,10 +128,7 @@ def read_predictions(folder: Path, reference: Mapping[str, str]) -> Predictions:
         raise UserError(f"{name} is not the file that the ledger recorded: its checksum differs")
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return Predictions(
-                test=_outputs(arrays, "test", name),
-                validation=_outputs(arrays, "validation", name),
-            )
+            yield arrays
     except (ValueError, OSError, KeyError) as error:
         raise UserError(f"{name} cannot be read: {' '.join(str(error).split())}") from None
 

@@ -12,6 +12,7 @@ from bench.data import batches
 from bench.data.prepared import PreparedTask
 from bench.spec import Config, Family, Split, Task
 from bench.train.checkpoint import Checkpoint
+from bench.train.gallery import gallery as gallery_of
 from bench.train.model import Inputs, build, inputs_of
 from bench.train.outcome import Outcome, judge
 
@@ -39,12 +40,15 @@ def evaluate(
     checkpoint: Checkpoint,
     device: str,
     splits: Sequence[Split] = ("validation", "test"),
+    gallery: Split | None = None,
 ) -> Evaluation:
     """Score a replicate's selected weights; opens the named splits and no other.
 
     Outcomes also hold `ids` and `groups` (the patients), both str (rows,); of classifiers
     `fact_<name>`, float64 (rows,), for each of the task's strata; of segmenters `cases` (the
-    volumes), str (rows,). The test split alone is judged by the closing metrics.
+    volumes), str (rows,). The test split alone is judged by the closing metrics. `gallery`: the one
+    of the splits whose best, median and worst cases are kept, as `gallery_<name>` (see
+    `bench.train.gallery`).
 
     Raises FileNotFoundError where the checkpoint is missing, damaged, or a search trial's.
     """
@@ -59,7 +63,9 @@ def evaluate(
     inputs = inputs_of(family, config, data)
     return Evaluation(
         splits={
-            split: _outcome(task, model, data, split, device=device, inputs=inputs)
+            split: _outcome(
+                task, model, data, split, device=device, inputs=inputs, shown=split == gallery
+            )
             for split in splits
         },
         parameters=state["parameters"],
@@ -77,6 +83,7 @@ def _outcome(
     *,
     device: str,
     inputs: Inputs,
+    shown: bool,
 ) -> Outcome:
     opened = data.open(split)
     source = batches.load(
@@ -93,4 +100,7 @@ def _outcome(
         arrays |= {f"fact_{name}": opened.facts[name] for name in task.strata}
     else:
         arrays["cases"] = np.array(opened.cases)
+    if shown:
+        kept = gallery_of(task, model, source, opened, found.arrays)
+        arrays |= {f"gallery_{name}": array for name, array in kept.items()}
     return replace(found, arrays=arrays | found.arrays)

@@ -114,6 +114,7 @@ class Workshop:
             checkpoint=checkpoint,
             device=self._context.device,
             splits=_scored(job, study),
+            gallery=_shown(job, study),
         )
         arrays: dict[str, Any] = {
             f"{split}_{name}": array
@@ -181,6 +182,14 @@ def _scored(job: Job, study: Study) -> tuple[Split, ...]:
     if study.replicates.refit == "train+validation":
         return ("test",)
     return ("validation", "test")
+
+
+def _shown(job: Job, study: Study) -> Split | None:
+    """The split whose best, median and worst cases are kept: of one of a winner's replicates, of an
+    entrant's first search on its first split."""
+    one = job.number % study.replicates.seeds == 0  # an earlier winner's took the first numbers
+    first = study.search_number == 0 and (study.fold is None or study.fold.number == 0)
+    return _scored(job, study)[-1] if one and first and study.time_budget_s is None else None
 
 
 def failure(error: Exception, *, epoch: int) -> Failure:
