@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from bench.distributions import distributions, params
 from bench.errors import UserError
 from bench.ledger import StudyState, Trial, fold, read
 from bench.runs import RunFile, load
@@ -120,27 +121,21 @@ def frozen_trials(study: Study, state: StudyState) -> Iterator[Any]:
     import optuna
 
     trials = [state.trials[number] for number in sorted(state.trials)]
-    distributions = _distributions(study, trials)
+    known = distributions(study.space, [trial.config for trial in trials])
     for trial in trials:
         shown = (
             state.trials[trial.of] if trial.state == "repeated" and trial.of is not None else trial
         )
         frozen_state = _state(shown)
-        params = {
-            name: float(value)
-            if isinstance(distributions[name], optuna.distributions.FloatDistribution)
-            else value
-            for name, value in trial.config.items()
-            if _fits(distributions.get(name), value)
-        }
+        held = params(trial.config, known)
         best = shown.best()
         complete = frozen_state == optuna.trial.TrialState.COMPLETE
         frozen = optuna.trial.create_trial(
             state=frozen_state,
             value=best[0] if complete and best else None,
-            params=params,
-            distributions={name: distributions[name] for name in params},
-            user_attrs=_attributes(study, state, trial, set(trial.config) - set(params)),
+            params=held,
+            distributions={name: known[name] for name in held},
+            user_attrs=_attributes(study, state, trial, set(trial.config) - set(held)),
             intermediate_values={
                 epoch: report["score"]
                 for epoch, report in sorted(shown.reports.items())
@@ -182,47 +177,6 @@ def _attributes(
     if trial.number == state.winner:
         found["winner"] = True
     return found | {f"param {name}": trial.config[name] for name in sorted(strange)}
-
-
-def _distributions(study: Study, trials: list[Trial]) -> dict[str, Any]:
-    """By parameter, one distribution for the whole study: the searched range, widened to what was
-    pinned or enqueued; of an open name, and of what has no space, the values that were tried."""
-    seen: dict[str, list[Scalar]] = {}
-    for trial in trials:
-        for name, value in trial.config.items():
-            seen.setdefault(name, []).append(value)
-    return {
-        name: _distribution(dict(study.space.get(name) or {}), values)
-        for name, values in seen.items()
-    }
-
-
-def _distribution(parameter: dict[str, Any], values: list[Scalar]) -> Any:
-    from optuna import distributions
-
-    kind, log = parameter.get("type"), bool(parameter.get("log"))
-    numbers = [v for v in values if _is_number(v) and (not log or v > 0)]  # type: ignore[operator]
-    if kind in ("float", "int"):
-        low, high = min([parameter["low"], *numbers]), max([parameter["high"], *numbers])
-        if kind == "int":
-            return distributions.IntDistribution(int(low), int(high), log=log)
-        return distributions.FloatDistribution(float(low), float(high), log=log)
-    listed = [*parameter.get("values", ()), *parameter.get("also", ()), *values]
-    unlike = {(type(value), value): value for value in listed}
-    return distributions.CategoricalDistribution(tuple(unlike.values()))
-
-
-def _fits(distribution: Any, value: Scalar) -> bool:
-    """Whether a distribution can hold a value: a zero lies on no log scale."""
-    from optuna.distributions import CategoricalDistribution
-
-    if isinstance(distribution, CategoricalDistribution):
-        return True
-    return _is_number(value) and distribution.low <= value <= distribution.high
-
-
-def _is_number(value: Scalar) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _local(t: str) -> datetime:
