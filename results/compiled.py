@@ -6,11 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from results import breakdown, exploratory, fixed_time, outside, tables, training
+from results import (
+    breakdown,
+    cases,
+    exploratory,
+    fixed_time,
+    merge,
+    outside,
+    over_time,
+    seed_table,
+    tables,
+    training,
+)
+from results.across import across
 from results.analysis import TaskAnalysis, analyse
+from results.board import published_numbers
 from results.holes import holes
+from results.importance import forest_trials, importance
 from results.leaderboard import leaderboard
 from results.load import Run
+from results.search_space import Searched, gains, rungs, searches
+from results.spending import spending
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,10 +38,16 @@ class TaskTables:
 
     analysis: TaskAnalysis
     by_name: dict[str, pd.DataFrame]
-    """`leaderboard`, `comparisons`, `outside`, `seeds`, `trials`, `curves`, `search`, `winners`;
+    """`leaderboard`, `published`, `comparisons`, `outside`, `seeds`, `trials`, `curves`, `search`,
+    `winners`;
     and with a first column `analysis` that says "exploratory": `strata`, `predictive_values`,
     `volumes`, `exploratory_fixed_time`,
-    `exploratory_summaries`, `exploratory_effects`, `exploratory_expected_best`."""
+    `exploratory_summaries`, `exploratory_effects`, `exploratory_expected_best`, and those of
+    `results.over_time`, `results.seed_table` and `results.cases`."""
+
+    searched: tuple[Searched, ...]
+    """The searches themselves; `exploratory_rungs`, `exploratory_gains` and
+    `exploratory_importance` are their tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +57,8 @@ class Compiled:
     run: Run
     tasks: tuple[TaskTables, ...]
     by_name: dict[str, pd.DataFrame]
-    """`holes`, `data`, `duplicates`, `openings`, `provenance`."""
+    """`holes`, `data`, `duplicates`, `openings`, `provenance`, `cost`; and
+    "exploratory", `across`."""
 
     @property
     def analyses(self) -> list[TaskAnalysis]:
@@ -62,16 +85,21 @@ def compile_run(run: Run) -> Compiled:
             "data": tables.data(run),
             "duplicates": tables.duplicates(run),
             "openings": tables.openings(run),
-            "provenance": tables.provenance(run),
+            "provenance": merge.provenance(run),
+            "cost": spending(run),
+            "across": _labelled(across([task.by_name["leaderboard"] for task in tasks])),
         },
     )
 
 
 def _task(run: Run, analysis: TaskAnalysis, timed: Sequence[TaskAnalysis]) -> TaskTables:
+    searched = searches(run, analysis.task.id)
     return TaskTables(
         analysis=analysis,
+        searched=searched,
         by_name={
             "leaderboard": leaderboard(run, analysis),
+            "published": published_numbers(analysis.task),
             "comparisons": tables.comparisons(analysis),
             "outside": outside.rows(run, analysis),
             "seeds": tables.seeds(run, analysis),
@@ -86,6 +114,17 @@ def _task(run: Run, analysis: TaskAnalysis, timed: Sequence[TaskAnalysis]) -> Ta
             "exploratory_summaries": _labelled(exploratory.summaries(run, analysis)),
             "exploratory_effects": _labelled(exploratory.effects(run, analysis)),
             "exploratory_expected_best": _labelled(exploratory.expected_best(run, analysis)),
+            "exploratory_rungs": _labelled(rungs(searched)),
+            "exploratory_gains": _labelled(gains(searched)),
+            "exploratory_importance": _labelled(importance(searched, forest=forest_trials(run))),
+            **{
+                f"exploratory_{name}": _labelled(table)
+                for name, table in (
+                    over_time.tables(run, analysis)
+                    | seed_table.tables(run, analysis)
+                    | cases.tables(run, analysis)
+                ).items()
+            },
         },
     )
 

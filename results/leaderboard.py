@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +33,7 @@ COLUMNS = (
     "interval",
     "seeds",
     "seeds_planned",
+    "seeds_failed",
     "searches",
     "splits",
     "seed_variance",
@@ -57,9 +58,13 @@ COLUMNS = (
     "trials_running",
     "search_seconds",
     "replicate_seconds",
+    "examples_per_second",
+    "peak_memory_mb",
     "note",
 )
-"""`gap` is validation minus test, turned so that more than 0 means: test was worse."""
+"""`gap` is validation minus test, turned so that more than 0 means: test was worse.
+`examples_per_second`: training cases per charged second, the median of the replicates.
+`peak_memory_mb`: of the GPU while training, the most of any replicate."""
 
 
 def leaderboard(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
@@ -117,6 +122,7 @@ def _row(run: Run, analysis: TaskAnalysis, entry: Entry, others: Sequence[str]) 
         "interval": entry.estimate.method,
         "seeds": len(entry.scores),
         "seeds_planned": sum(study.seeds for study in entry.studies),
+        "seeds_failed": sum(one.state == "failed" for _, _, one in replicates_of(run, entry)),
         "searches": len({study.search_number for study in entry.studies}),
         "splits": len({study.fold for study in entry.studies}),
         **variances(entry.estimate),
@@ -136,6 +142,8 @@ def _row(run: Run, analysis: TaskAnalysis, entry: Entry, others: Sequence[str]) 
         "replicate_seconds": sum(
             replicate.charged_seconds for _, _, replicate in replicates_of(run, entry)
         ),
+        "examples_per_second": _of_costs(replicates, "examples_per_second", np.median),
+        "peak_memory_mb": _of_costs(replicates, "peak_memory_mb", np.max),
         "note": _note(run, entry),
     }
     for id in others:
@@ -171,6 +179,14 @@ def _spread(values: Sequence[float] | Any) -> tuple[float, float, float]:
 def _parameters(replicates: Sequence[Replicate]) -> int | None:
     counts = [r.cost["parameters"] for r in replicates if r.cost.get("parameters") is not None]
     return int(counts[0]) if counts else None
+
+
+def _of_costs(
+    replicates: Sequence[Replicate], name: str, summary: Callable[[list[float]], Any]
+) -> float:
+    """One number of what the replicates cost; NaN where none recorded it."""
+    values = [value for one in replicates if (value := one.cost.get(name)) is not None]
+    return float(summary(values)) if values else math.nan
 
 
 def _note(run: Run, entry: Entry) -> str:

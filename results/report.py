@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.ledger import uncollected
-from results import exploratory, figures, layout, methods, sentences, tables
+from results import (
+    cases_view,
+    exploratory,
+    figures,
+    layout,
+    methods,
+    search_view,
+    seed_view,
+    sentences,
+    spending,
+    tables,
+    time_view,
+)
+from results.board import across_view, board_view, published_view
 from results.compiled import Compiled, TaskTables, compile_run
 from results.files import csv_text, replace_file
-from results.leaderboard import secondary
 from results.load import Run, load_run
 from results.wording import (
     NAME_BEGIN,
@@ -31,27 +44,34 @@ if TYPE_CHECKING:
 
 SHOWN_PAIRS = 15
 """Comparisons that are shown without unfolding."""
-SHOWN_METRICS = 6
-"""Secondary metrics that are shown without unfolding."""
 
 
 @uncollected()
-def write_report(run_folder: Path) -> Path:
+def write_report(run_folder: Path, *, renewed: bool = False) -> Path:
     """Write `report.html` and `tables/*.csv` into a run's folder; returns the page's path.
 
     Works for runs that are not finished and for runs without any result. Raises UserError where
     the folder is no run's.
     """
-    compiled = compile_run(load_run(run_folder))
+    return write_page(load_run(run_folder), run_folder, renewed=renewed)
+
+
+@uncollected()
+def write_page(run: Run, run_folder: Path, *, renewed: bool = False) -> Path:
+    """Write the report of a run, or of several that were merged, into any folder.
+
+    renewed: it is written anew every minute, and an open page shows that.
+    """
+    compiled = compile_run(run)
     for name, table in compiled.files().items():
         text = csv_text(table, phantom=compiled.run.phantom)
         replace_file(run_folder / "tables" / f"{name}.csv", text)
     path = run_folder / "report.html"
-    replace_file(path, _render(compiled))
+    replace_file(path, _render(compiled, renewed=renewed))
     return path
 
 
-def _render(compiled: Compiled) -> str:
+def _render(compiled: Compiled, *, renewed: bool) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
@@ -73,16 +93,19 @@ def _render(compiled: Compiled) -> str:
         standard_error=_standard_error,
         emphasised=_emphasised,
         css=_css,
+        figure_json=_json,
     )
     labels = list(dict.fromkeys(study.label for study in run.studies.values()))
     looks = figures.styles(labels)
     return environment.get_template("report.html.j2").render(
         run=run,
+        opened=methods.opened(run),
+        renewed=renewed and not run.finished and run.state.paused is None,
         phantom=sentences.PHANTOM if run.phantom else "",
         created=_moment(run.record.get("created", "")),
         ended=_moment(run.ended),
         tasks=[
-            {"number": number, **_task(run, task, looks)}
+            {"number": number, **_task(run, task, number, looks)}
             for number, task in enumerate(compiled.tasks, 1)
         ],
         looks=looks,
@@ -90,39 +113,56 @@ def _render(compiled: Compiled) -> str:
         holes=layout.records(compiled.by_name["holes"]),
         data=_titled(run, compiled.by_name["data"]),
         duplicates=_titled(run, compiled.by_name["duplicates"]),
+        cost=_cost(run, compiled.by_name["cost"]),
         openings=layout.records(compiled.by_name["openings"]),
         provenance=layout.records(compiled.by_name["provenance"]),
+        across=across_view(run, compiled.by_name["across"]),
         protocol=methods.protocol(run, compiled.analyses),
         notes=list(run.record.get("notes", [])),
         plotly=_inline(get_plotlyjs()),
     )
 
 
-def _task(run: Run, task: TaskTables, looks: figures.Styles) -> dict[str, Any]:
+def _task(run: Run, task: TaskTables, number: int, looks: figures.Styles) -> dict[str, Any]:
     """What the page shows of one task."""
     analysis, found = task.analysis, task.by_name
     metric = tables.metric_title(analysis.task, analysis.task.primary)
-    others = [(name, tables.metric_title(analysis.task, name)) for name in secondary(run, analysis)]
     return {
         "facts": analysis.task,
         "metric": metric,
         "verdict": sentences.verdict(run, analysis),
         "board": layout.records(found["leaderboard"]),
-        "secondary": others[:SHOWN_METRICS],
-        "more_metrics": others[SHOWN_METRICS:],
+        "leaderboard": board_view(run, analysis, found, number),
+        "published": published_view(analysis.task, found["published"]),
         "exploratory": _exploratory(run, found),
+        "cases": cases_view.view(run, analysis, found),
+        "searches": search_view.view(
+            task.searched, found, metric=metric, room=search_view.room(run)
+        ),
         "uncertainty": layout.uncertainty(analysis),
         "strata": layout.strata(found["strata"]),
         "predictive_values": layout.predictive_values(found["predictive_values"]),
         "outside": layout.records(found["outside"]),
         "pairs": layout.records(found["comparisons"]),
         "fold_pairs": len(found["comparisons"]) > SHOWN_PAIRS,
-        "seeds": layout.records(found["seeds"]),
+        "time": time_view.view(run, analysis, found),
+        "seed_variance": seed_view.view(run, analysis, found),
         "several_splits": found["seeds"]["split_number"].nunique() > 1,
         "several_searches": found["seeds"]["search"].nunique() > 1,
         "winners": layout.winners(found["winners"]),
-        "figures": {name: _json(figure) for name, figure in _figures(found, metric, looks).items()},
+        "figures": {
+            name: _json(figure)
+            for name, figure in (
+                _figures(run, found, metric, looks) | cases_view.drawn(found, analysis.task, looks)
+            ).items()
+        },
     }
+
+
+def _cost(run: Run, table: pd.DataFrame) -> dict[str, Any]:
+    """What the page shows of the run's cost."""
+    found = spending.view(run, table)
+    return found | {"figure": _json(figures.spending(found["bars"], unit=found["unit"]))}
 
 
 def _exploratory(run: Run, found: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
@@ -133,22 +173,18 @@ def _exploratory(run: Run, found: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
         "summaries": layout.records(summaries) if summaries["units"].any() else [],
         "effects": layout.records(effects),
         "fold_effects": len(effects) > SHOWN_PAIRS,
-        "fixed_time": layout.records(found["exploratory_fixed_time"]),
     }
 
 
 def _figures(
-    found: Mapping[str, pd.DataFrame], metric: str, looks: figures.Styles
+    run: Run, found: Mapping[str, pd.DataFrame], metric: str, looks: figures.Styles
 ) -> dict[str, go.Figure]:
     """The figures that have something to show."""
-    board, seeds = found["leaderboard"], found["seeds"]
+    board = found["leaderboard"]
     drawn: dict[str, go.Figure] = {}
     if board["mean"].notna().any():
         drawn["forest"] = figures.forest(board, metric=metric, looks=looks)
-    if seeds["test"].notna().any():
-        drawn["seeds"] = figures.seed_variance(seeds, metric=metric, looks=looks)
-    if len(found["curves"]):
-        drawn["curves"] = figures.score_against_seconds(found["curves"], metric=metric, looks=looks)
+    drawn |= time_view.drawn(found, metric, looks) | seed_view.drawn(run, found, metric, looks)
     if (found["search"]["kind"] == "best").any():
         drawn["search"] = figures.search(found["search"], metric=metric, looks=looks)
     best = found["exploratory_expected_best"]
@@ -175,11 +211,14 @@ def _css(text: str) -> str:
     return "".join(character for character in text if character.isalnum() or character in "-_. ")
 
 
-def _json(figure: go.Figure) -> Any:
+def _json(figure: go.Figure | dict[str, Any]) -> Any:
     """Inside `<script>`, no text of ours may end the element or open a comment."""
     from markupsafe import Markup
 
-    text = figure.to_json()
+    if isinstance(figure, dict):
+        text = json.dumps(figure, separators=(",", ":"))
+    else:
+        text = figure.to_json()
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)

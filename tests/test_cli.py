@@ -36,6 +36,8 @@ def test_help_names_every_command_and_each_explains_itself(here):
         (["run", "--suite", "liver", "--data", "lits=nowhere"], "nowhere"),
         (["run", "--suite", "liver", "--data", "lit=."], "did you mean 'lits'"),
         (["run", "--suite", "liver", "--workers", "0"], "--workers"),
+        (["run", "--suite", "liver", "--log", "mlflw=x"], "unknown log 'mlflw'"),
+        (["run", "--suite", "liver", "--storage", "memory://x"], "the memory of one process"),
         (["run", "--suit", "liver"], "No such option: --suit"),
         (["run"], "Missing option '--suite'"),
         (["rum"], "No such command 'rum'"),

@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "bench.space",
         "bench.spec",
     },
+    "bench.distributions": VOCABULARY,
     "bench.grid": {"bench.spec", "bench.parameters", "bench.errors"},
     "bench.sampler_options": {"bench.spec", "bench.errors", "bench.grid"},
     "bench.folders": VOCABULARY,
@@ -109,6 +110,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | PLANNING
     | {
         "bench.tune",
+        "bench.distributions",
         "bench.grid",
         "bench.sampler_options",
         "bench.extend",
@@ -120,11 +122,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         "bench.redaction",
         "bench.storage",
     },
+    "bench.refresh": {"results"},
     "bench.rehearsal": TRAIN,
     "bench.preflight": TRAIN | PLANNING | {"bench.launch", "bench.provisions", "bench.rehearsal"},
     "bench.cli": set(PACKAGES),
     "bench.commands": set(PACKAGES),
-    "results": VOCABULARY | {"bench.ledger", "bench.metrics", "bench.folders", "results"},
+    "results": VOCABULARY
+    | {"bench.ledger", "bench.metrics", "bench.folders", "bench.distributions", "results"},
     "suite.documents": VOCABULARY,
     "suite.families": VOCABULARY
     | {"suite.nets", "suite.documents", "bench.options", "bench.weights"},
@@ -144,7 +148,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 ONLY_IN: dict[str, set[str]] = {
     "ray": {"bench.tune"},
-    "optuna": {"bench.tune"},
+    "optuna": {"bench.tune", "bench.distributions", "results.importance"},
     "plotly": {"results"},
     "pandas": {"results", "suite.datasets"},
     "torch": {

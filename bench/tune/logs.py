@@ -71,6 +71,12 @@ def observers(
     return found
 
 
+def check(specs: Sequence[str]) -> None:
+    """Raise UserError for a spec that is none, before anything is begun."""
+    for spec in specs:
+        _parsed(spec)
+
+
 def _parsed(spec: str) -> tuple[str, str]:
     kind, _, place = spec.partition("=")
     if kind not in KINDS:

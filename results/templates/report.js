@@ -5,7 +5,7 @@
   const prefersDark = window.matchMedia("(prefers-color-scheme: dark)");
   const plots = [...document.querySelectorAll(".plot")];
 
-  const theme = (colors) => {
+  const theme = (colors, axes) => {
     const axis = (name) => ({
       [`${name}.gridcolor`]: colors.grid,
       [`${name}.linecolor`]: colors.grid,
@@ -21,21 +21,43 @@
       "hoverlabel.bgcolor": colors.panel,
       "hoverlabel.bordercolor": colors.grid,
       "hoverlabel.font.color": colors.ink,
-      ...axis("xaxis"),
-      ...axis("yaxis"),
+      ...Object.assign({}, ...axes.map(axis)),
     };
   };
-  const paint = (colors) => plots.forEach((plot) => Plotly.relayout(plot, theme(colors)));
+  const drawn = new Map();
+  const paint = (colors) =>
+    drawn.forEach((axes, plot) => Plotly.relayout(plot, theme(colors, axes)));
+  const colors = () => (prefersDark.matches ? dark : light);
 
-  for (const plot of plots) {
+  // Plotly follows the window alone; what scripts and folding do to a plot's width it has to be told.
+  const widths = new Map();
+  const sizes = new ResizeObserver((changes) => {
+    for (const { target } of changes) {
+      if (!target.clientWidth || target.clientWidth === widths.get(target)) continue;
+      widths.set(target, target.clientWidth);
+      Plotly.Plots.resize(target);
+    }
+  });
+
+  const draw = (plot) => {
     const figure = JSON.parse(document.getElementById(plot.dataset.figure).textContent);
     plot.replaceChildren();
     plot.style.minHeight = `${figure.layout.height}px`;
     const options = { responsive: true, displayModeBar: false, displaylogo: false };
+    const axes = Object.keys(figure.layout).filter((name) => /^[xy]axis\d*$/.test(name));
+    drawn.set(plot, axes);
     Plotly.newPlot(plot, figure.data, figure.layout, options);
-  }
-  const repaint = () => paint(prefersDark.matches ? dark : light);
-  repaint();
+    Plotly.relayout(plot, theme(colors(), axes));
+    widths.set(plot, plot.clientWidth);
+    sizes.observe(plot);
+  };
+  // What is folded away has no width yet: it is drawn once it is opened.
+  for (const plot of plots) if (!plot.closest("details:not([open])")) draw(plot);
+  document.addEventListener("toggle", () => {
+    for (const plot of plots)
+      if (!drawn.has(plot) && !plot.closest("details:not([open])")) draw(plot);
+  }, true);
+  const repaint = () => paint(colors());
   prefersDark.addEventListener("change", repaint);
   window.addEventListener("beforeprint", () => paint(light));
   window.addEventListener("afterprint", repaint);

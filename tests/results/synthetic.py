@@ -168,7 +168,12 @@ def _study(
     repeat: int,
 ) -> Study:
     pin = dict(actor.pin)
-    space = {"learning_rate": {}, "weight_decay": {}, "optimizer": {}, **{name: {} for name in pin}}
+    space = {
+        "learning_rate": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True},
+        "weight_decay": {"type": "float", "low": 1e-6, "high": 1e-2, "log": True},
+        "optimizer": {"type": "choice", "values": ["adamw", "sgd"]},
+        **{name: {} for name in pin},
+    }
     space["initialisation"] = {"type": "choice", "values": ["default", "he_normal"], "held": True}
     return Study(
         id=f"lits_cls-{number}",

@@ -1,6 +1,6 @@
 import json
 
-from results import exploratory, figures, tables, training
+from results import exploratory, figures, over_time, seed_table, tables, training
 from results.analysis import analyse
 from results.leaderboard import leaderboard
 from results.load import load_run
@@ -26,8 +26,16 @@ def test_names_are_no_markup_in_a_figure(make_run):
     looks = figures.styles([actor.label for actor in CAST])
     drawn = [
         figures.forest(leaderboard(run, analysis), metric="F", looks=looks),
-        figures.seed_variance(tables.seeds(run, analysis), metric="F", looks=looks),
-        figures.score_against_seconds(training.curves(run, analysis), metric="F", looks=looks),
+        figures.seed_variance(
+            tables.seeds(run, analysis),
+            seed_table.histograms(run, analysis),
+            metric="F",
+            split="test",
+            looks=looks,
+        ),
+        figures.score_against_seconds(
+            over_time.tables(run, analysis)["over_time"], metric="F", looks=looks
+        ),
         figures.search(training.trajectory(run, analysis), metric="F", looks=looks),
         figures.expected_best(exploratory.expected_best(run, analysis), metric="F", looks=looks),
     ]
