@@ -78,5 +78,5 @@ def predict(
     numbers = ", ".join(f"{one['study']}/{one['replicate']}" for one in about["replicates"])
     say(f"{about['entrant']} on {about['task']}: {about['how']} ({numbers})")
     say(about["notice"])
-    what = f"{about['rows']} rows" if "rows" in about else f"{len(about['outputs'])} masks"
-    say(f"wrote {what} to {done.folder}")
+    number, what = (about["rows"], "row") if "rows" in about else (len(about["outputs"]), "mask")
+    say(f"wrote {number} {what}{'s' * (number != 1)} to {done.folder}")

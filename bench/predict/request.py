@@ -203,7 +203,7 @@ def _models(
     """The chosen trainings as models, and what `about.json` says of each."""
     from bench.train import apply, device
 
-    where = request.device or device.pick()
+    where = device.pick(request.device)
     models, described = [], []
     for study, replicate in chosen.replicates:
         data = _prepared(file, study)

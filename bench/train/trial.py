@@ -51,6 +51,6 @@ def run_trial(
         seed=seed,
         budget=Budget(max_epochs=epochs, patience=patience),
         data=data,
-        device=device or devices.pick(),
+        device=devices.pick(device),
         checkpoint=checkpoint,
     )

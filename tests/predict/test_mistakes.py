@@ -55,6 +55,7 @@ def refusal(of: Path, file: Path | list[Path], **more: Any) -> str:
         ({"replicate": "best"}, "--replicate takes all or the number"),
         ({"storage": "/nowhere/at/all"}, "name with --storage where the run kept its checkpoints"),
         ({"run": Path("/nowhere")}, "is no run"),
+        ({"device": "gpu"}, "unknown device 'gpu'"),
     ],
 )
 def test_what_is_unknown_is_named(ended: Path, text: Path, given: dict, said: str) -> None:
