@@ -27,8 +27,10 @@ def script(text):
     return [sys.executable, "-c", text]
 
 
-def children():
-    return psutil.Process().children(recursive=True)
+def process_of(refresher):
+    """Once it has one. The tests' own process may have other children, of tests before."""
+    wait_until(lambda: refresher._process is not None)
+    return psutil.Process(refresher._process.pid)
 
 
 def noting(log, then=""):
@@ -66,9 +68,9 @@ def test_what_takes_long_is_done_seldom(tmp_path, monkeypatch):
 
 def test_a_run_does_not_wait_for_it(tmp_path):
     log = tmp_path / "log"
-    with Refresher(tmp_path, command=noting(log, "time.sleep(600)"), every=0.01):
+    with Refresher(tmp_path, command=noting(log, "time.sleep(600)"), every=0.01) as refresher:
         wait_until(log.exists)
-        (child,) = children()
+        child = process_of(refresher)
     assert not child.is_running()
 
 
@@ -76,10 +78,10 @@ def test_one_that_will_not_end_is_killed(tmp_path, monkeypatch):
     monkeypatch.setattr("bench.refresh.GRACE_SECONDS", 0.2)
     deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
     log = tmp_path / "log"
-    with Refresher(tmp_path, command=noting(log, f"{deaf}"), every=0.01):
+    with Refresher(tmp_path, command=noting(log, f"{deaf}"), every=0.01) as refresher:
         wait_until(lambda: log.exists() and log.read_text())
         time.sleep(0.3)
-        (child,) = children()
+        child = process_of(refresher)
     assert not child.is_running()
 
 
@@ -100,15 +102,14 @@ def test_nothing_is_started_in_a_short_run(tmp_path):
 def test_it_renews_the_page_at_low_priority_and_settles_it_at_the_end(tmp_path):
     run = write_run(tmp_path / "run", PAIR, trials=3, finish=False)
     page = run / "report.html"
-    with Refresher(run, every=0.01):
-        wait_until(children)
-        (child,) = children()
+    with Refresher(run, every=0.01) as refresher:
+        child = process_of(refresher)
         wait_until(lambda: child.nice() == 19)
         wait_until(page.exists)
         assert 'http-equiv="refresh"' in page.read_text()
     text = page.read_text()
     assert 'http-equiv="refresh"' not in text and "renews itself" not in text
-    assert "This run is not finished" in text and not children()
+    assert "This run is not finished" in text and not child.is_running()
 
 
 DRIVER = """
