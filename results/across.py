@@ -53,8 +53,8 @@ def across(boards: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def _ranks(field: Mapping[str, _Row]) -> dict[str, float]:
     """By entrant with a mean."""
+    import pandas as pd
+
     scored = {label: row for label, row in field.items() if math.isfinite(row["mean"])}
-    ours = np.array([orient(row["metric"]) * row["mean"] for row in scored.values()])
-    above = (ours[None, :] > ours[:, None]).sum(axis=1)
-    equal = (ours[None, :] == ours[:, None]).sum(axis=1)
-    return dict(zip(scored, (above + (equal + 1) / 2).tolist(), strict=True))
+    ours = pd.Series([orient(row["metric"]) * row["mean"] for row in scored.values()], dtype=float)
+    return dict(zip(scored, ours.rank(ascending=False).tolist(), strict=True))

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+MOST_PAIRS = 300
+"""Comparisons on the page: those of many entrants are more than anybody reads."""
 SHOWN_PAIRS = 15
 """Comparisons that are shown without unfolding."""
 
@@ -143,7 +145,8 @@ def _task(run: Run, task: TaskTables, number: int, looks: figures.Styles) -> dic
         "strata": layout.strata(found["strata"]),
         "predictive_values": layout.predictive_values(found["predictive_values"]),
         "outside": layout.records(found["outside"]),
-        "pairs": layout.records(found["comparisons"]),
+        "pairs": layout.records(found["comparisons"].head(MOST_PAIRS)),
+        "all_pairs": len(found["comparisons"]),
         "fold_pairs": len(found["comparisons"]) > SHOWN_PAIRS,
         "time": time_view.view(run, analysis, found),
         "seed_variance": seed_view.view(run, analysis, found),
@@ -171,7 +174,8 @@ def _exploratory(run: Run, found: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     return {
         "unit": exploratory.unit(run),
         "summaries": layout.records(summaries) if summaries["units"].any() else [],
-        "effects": layout.records(effects),
+        "effects": layout.records(effects.head(MOST_PAIRS)),
+        "all_effects": len(effects),
         "fold_effects": len(effects) > SHOWN_PAIRS,
     }
 

@@ -52,7 +52,7 @@ def test_one_primary_analysis_and_all_else_below_a_heading_that_says_exploratory
 def test_effect_sizes_of_many_pairs_are_folded(make_run, count, folded):
     cast = [Actor(label=f"E{n}", quality=0.2 + 0.3 * n) for n in range(count)]
     text = report(make_run(cast, trials=3))
-    summary = f"<summary>Effect sizes of all {count * (count - 1) // 2} pairs</summary>"
+    summary = f"<summary>Effect sizes: all {count * (count - 1) // 2} pairs</summary>"
     assert (summary in text) == folded
     table = re.search(r"Effect sizes</span>.*?</table>", text, re.S).group(0)
     assert table.count("<tr><td") == count * (count - 1) // 2
@@ -121,3 +121,18 @@ def test_one_split_and_search_have_no_columns(make_run):
 def test_several_searches_but_one_split_have_one_column(make_run):
     page = Page(report(make_run(searches=3, seeds=1, trials=3))).text
     assert "Entrant Search No. Seed" in page and "same patients, independent searches" in page
+
+
+def test_of_many_pairs_the_page_shows_the_first_and_names_the_table_of_all(make_run, monkeypatch):
+    monkeypatch.setattr("results.report.MOST_PAIRS", 20)
+    monkeypatch.setattr("results.report.SHOWN_PAIRS", 2)
+    actors = [Actor(label=f"Entrant {number}", quality=1.0) for number in range(7)]
+    folder = make_run(actors, trials=3)
+    text = report(folder)
+    page = Page(text).text
+    assert "20 of 21 pairwise comparisons, the leaderboard's first against the others" in page
+    assert "Effect sizes: 20 of 21 pairs" in page and "tables/exploratory_effects.csv" in page
+    for table in ("Comparisons of", "Effect sizes of"):
+        body = text[text.index(f'aria-label="{table}') :].partition("</table>")[0]
+        assert body.count("<tr>") == 1 + 20
+    assert len(rows(folder, "comparisons")) == 21
