@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bench import plugins, registry, runs, suites
+from bench import narrowing, plugins, registry, runs, suites
 from bench.errors import UserError
 from bench.runs import RunFile, RunFolder
 from bench.spec import Scalar, Suite
@@ -110,4 +110,4 @@ def suite(file: SuiteFile, asked: Asked, baseline: Baseline) -> Suite:
         known = {entrant.label for entrant in theirs.entrants}
         new = tuple(entrant for entrant in now.entrants if entrant.label not in known)
         wanted = replace(wanted, entrants=theirs.entrants + new)
-    return suites.narrowed(wanted, asked.tasks or None, asked.entrants or None)
+    return narrowing.narrowed(wanted, asked.tasks or None, asked.entrants or None)

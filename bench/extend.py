@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from bench import plan, provenance, provisions, runs, suites
+from bench import narrowing, plan, provenance, provisions, runs, suites
 from bench.errors import UserError
 from bench.growth import Change, changes, grown_tasks, unpaid, with_effort, with_seeds
 from bench.ledger import Ledger, RunState
@@ -211,7 +211,7 @@ def _new_entrants(file: RunFile, suite: Suite, names: Sequence[str]) -> tuple[En
         now = suites.resolve(suites.read(name), scale=suite.scale, entrants=())
         others = tuple(entrant for entrant in now.entrants if entrant.label not in known)
         offered = replace(suite, entrants=suite.entrants + others)
-    chosen = suites.narrowed(offered, None, names).entrants
+    chosen = narrowing.narrowed(offered, None, names).entrants
     return tuple(provisions.absolute(one) for one in chosen if one.label not in known)
 
 

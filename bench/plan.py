@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from bench import registry, sampler_options, suites
+from bench import narrowing, registry, sampler_options
 from bench.errors import UserError
 from bench.seeds import derive
 from bench.spec import (
@@ -49,7 +49,7 @@ def plan(suite: Suite, *, first: First = lambda study, space: ()) -> tuple[Study
     studies = tuple(
         _study(suite, task, entrant, turn, first)
         for task in tasks
-        for entrant in suites.entrants_for(suite, task)
+        for entrant in narrowing.entrants_for(suite, task)
         for turn in _turns(suite.replicates)
     )
     if not studies:

@@ -27,7 +27,7 @@ GROUND = VOCABULARY | {"bench.folders", "bench.seeds", "bench.torch_check"}
 CATALOGUE = GROUND | {"bench.registry", "bench.plugins"}
 DATA = CATALOGUE | {"bench.data"}
 TRAIN = DATA | {"bench.train", "bench.metrics", "bench.weights"}
-PLANNING = CATALOGUE | {"bench.suites", "bench.plan"}
+PLANNING = CATALOGUE | {"bench.suites", "bench.narrowing", "bench.plan"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "bench.errors": set(),
@@ -75,7 +75,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "bench.storage",
     },
     "bench.settings": VOCABULARY,
-    "bench.suites": PLANNING | {"bench.settings", "bench.sampler_options"},
+    "bench.narrowing": CATALOGUE,
+    "bench.suite_reader": CATALOGUE
+    | {"bench.narrowing", "bench.settings", "bench.sampler_options"},
+    "bench.suites": CATALOGUE | {"bench.narrowing", "bench.suite_reader"},
     "bench.plan": PLANNING | {"bench.sampler_options"},
     "bench.provisions": CATALOGUE | {"bench.weights"},
     "bench.against": PLANNING | {"bench.plugins", "bench.runs"},

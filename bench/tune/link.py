@@ -164,6 +164,14 @@ class MessageScheduler(FIFOScheduler):
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         self._link.died(trial.trial_id, _error_of(trial))
 
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        """The ledger has what came of it: Tune, which keeps every trial, need not keep its results
+        and its job as well."""
+        trial.run_metadata.metric_analysis.clear()
+        trial.run_metadata.metric_n_steps.clear()
+        trial.config = {}
+        trial.evaluated_params = {}
+
     def __reduce__(self) -> Any:
         return (FIFOScheduler, ())
 

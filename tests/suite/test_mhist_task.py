@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import registry, suites
+from bench import narrowing, registry, suites
 from bench.spec import Case, PublishedSplit, Sample
 from suite.datasets.mhist import Patch
 
@@ -79,7 +79,7 @@ def test_the_closer_the_vote_the_harder_the_image() -> None:
 def test_its_suite_resolves(scale: str) -> None:
     suite = suites.resolve(suites.read("histology"), scale=scale)
     assert suite.tasks == ("mhist",) and suite.replicates.refit == "train"
-    entered = [entrant.label for entrant in suites.entrants_for(suite, TASK)]
+    entered = [entrant.label for entrant in narrowing.entrants_for(suite, TASK)]
     scratch = ["ResNet-18", "ConvMixer", "FCNN"]
     assert [label for label in entered if "ImageNet" not in label] == scratch
     assert (entered == scratch) == (scale != "full")
