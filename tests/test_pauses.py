@@ -11,7 +11,7 @@ from tests.commands import bench, comparable
 
 SMOKE = ("run", "--suite", "smoke", "--tasks", "lits_cls", "--entrants", "FCNN", "--workers", "1")
 
-EPOCHS = 150
+EPOCHS = 90
 """Of the leisurely trial: more than the seconds by which the starts of two runs differ."""
 LEISURELY = """
 import os

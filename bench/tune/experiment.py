@@ -148,7 +148,7 @@ def run(engine: Engine, worker: type, resources: Resources) -> None:
     from ray import tune
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures are the engine's to tell
-    from bench.tune.link import JobSearcher, Link, MessageScheduler
+    from bench.tune.link import EndOfRun, JobSearcher, Link, MessageScheduler, RunOver
 
     # One more than may wait to start: else nobody takes over a worker that comes free meanwhile.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.workers + 1)
@@ -156,7 +156,7 @@ def run(engine: Engine, worker: type, resources: Resources) -> None:
     signal.signal(signal.SIGTERM, _interrupt)  # after Ray, which sets a handler of its own
     scratch = tempfile.mkdtemp(prefix="tunebench-")
     try:
-        tune.Tuner(
+        tuner = tune.Tuner(
             tune.with_resources(worker, {"cpu": resources.cpus, "gpu": resources.gpus}),
             tune_config=tune.TuneConfig(
                 search_alg=JobSearcher(link),
@@ -169,10 +169,13 @@ def run(engine: Engine, worker: type, resources: Resources) -> None:
             run_config=tune.RunConfig(
                 name="run",
                 storage_path=scratch,
+                stop=EndOfRun(link),
                 verbose=0,
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
-        ).fit()
+        )
+        with contextlib.suppress(RunOver):
+            tuner.fit()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     if link.broken is not None:

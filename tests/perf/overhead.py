@@ -1,9 +1,9 @@
 """Overhead per trial beside plain Ray Tune: `python -m tests.perf.overhead`.
 
 Trials do nothing but have torch imported, so that what is left is what scheduling costs. Each
-figure is the marginal wall time of a trial: that of a long experiment less that of a short one,
-over the difference in trials, so that start-up does not count. The three sides alternate, in one
-Ray that is up already.
+figure is the marginal wall time of a trial: in one experiment, the time between the end of one of
+the first trials and the end of the last, over the trials between, so that start-up does not count.
+The three sides alternate, in one Ray that is up already.
 
     engine     this project: one experiment, kept workers, TPE, ASHA, ledger
     function   a function trainable with OptunaSearch, the plainest form
@@ -17,18 +17,17 @@ import time
 from pathlib import Path
 
 from bench.ledger import Ledger
-from bench.spec import Entrant, Float, Replicates, Report, Search, Space, Study
+from bench.spec import Report, Search
 from bench.tune import experiment
-from bench.tune.engine import Engine
 from bench.tune.jobs import Tested, Trained
+from tests.perf import sleeping
 from tests.perf.figures import Figure, Side, finish, parser
 
-SPACE = Space(learning_rate=Float(1e-4, 1e-1, log=True), weight_decay=Float(1e-6, 1e-2, log=True))
 WORKERS = 2
 
 
-def engine_seconds(trials: int) -> float:
-    """Wall time of a study of so many trials of one epoch, and its one replicate."""
+def engine_ends(trials: int) -> list[float]:
+    """When each trial of a study ended, of one epoch each; seconds of `time.perf_counter`."""
     from bench.tune.worker import Worker
 
     class EmptyWorkshop:
@@ -49,35 +48,21 @@ def engine_seconds(trials: int) -> float:
 
             return EmptyWorkshop()
 
-    study = Study(
-        id="empty",
-        task="none",
-        entrant=Entrant(label="Empty", family="empty"),
-        space=SPACE.canonical(),
-        pinned={},
-        search=Search(effort_epochs=trials, max_epochs=1),
-        replicates=Replicates(seeds=1),
-        seed=0,
-    )
+    ends: list[float] = []
+
+    def watch(event):
+        if event["event"] == "trial_finished":
+            ends.append(time.perf_counter())
+
+    study = sleeping.study(0, Search(effort_epochs=trials, max_epochs=1), seeds=1)
     with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / "ledger.jsonl") as ledger:
-        ledger.append(
-            "run_started", suite="perf", scale="demo", seed=0, phantom=True, studies=["empty"]
-        )
-        engine = Engine(
-            [study],
-            {study.id: SPACE},
-            ledger,
-            test_fingerprints={"none": ""},
-            save_predictions=lambda name, arrays: {"file": name, "sha256": ""},
-            discard_checkpoint=lambda name: None,
-        )
-        began = time.perf_counter()
+        engine = sleeping.engine([study], ledger, on_event=watch)
         experiment.run(engine, EmptyWorker, experiment.Resources(workers=WORKERS, cpus=1, gpus=0))
-        return time.perf_counter() - began
+    return ends
 
 
-def plain_seconds(trials: int, *, reuse: bool) -> float:
-    """Wall time of so many trials under OptunaSearch, as the documentation shows it."""
+def plain_ends(trials: int, *, reuse: bool) -> list[float]:
+    """When each of so many trials under OptunaSearch ended, as the documentation shows it."""
     import optuna
     from ray import tune
     from ray.tune.search.optuna import OptunaSearch
@@ -102,6 +87,12 @@ def plain_seconds(trials: int, *, reuse: bool) -> float:
         def step(self):
             return {"score": -abs(self.learning_rate - 0.01), "done": True}
 
+    ends: list[float] = []
+
+    class Watch(tune.Callback):
+        def on_trial_complete(self, iteration, trials, trial, **info):
+            ends.append(time.perf_counter())
+
     with tempfile.TemporaryDirectory() as folder:
         tuner = tune.Tuner(
             Reused if reuse else function,
@@ -121,28 +112,29 @@ def plain_seconds(trials: int, *, reuse: bool) -> float:
             run_config=tune.RunConfig(
                 storage_path=folder,
                 verbose=0,
+                callbacks=[Watch()],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )
-        began = time.perf_counter()
         tuner.fit()
-        return time.perf_counter() - began
+    return ends
 
 
 SIDES = {
-    "engine": engine_seconds,
-    "function": lambda trials: plain_seconds(trials, reuse=False),
-    "class": lambda trials: plain_seconds(trials, reuse=True),
+    "engine": engine_ends,
+    "function": lambda trials: plain_ends(trials, reuse=False),
+    "class": lambda trials: plain_ends(trials, reuse=True),
 }
-TRIALS = {"engine": (20, 420), "function": (4, 12), "class": (20, 420)}
+TRIALS = {"engine": (20, 420), "function": (2, 10), "class": (20, 420)}
 SHORT = {"engine": (20, 140), "function": (2, 4), "class": (20, 140)}
-"""Of the short experiment and of the long one."""
+"""The trial from whose end on time is taken, and how many there are."""
 
 
-def marginal(side: str, few: int, many: int) -> float:
+def marginal(side: str, first: int, trials: int) -> float:
     """Milliseconds a trial."""
-    short, long = (SIDES[side](trials) for trials in (few, many))
-    return (long - short) / (many - few) * 1000
+    ends = SIDES[side](trials)
+    assert len(ends) >= trials, f"{side}: {len(ends)} of {trials} trials ended"
+    return (ends[trials - 1] - ends[first - 1]) / (trials - first) * 1000
 
 
 def main() -> None:
