@@ -13,13 +13,17 @@ from __future__ import annotations
 
 import json
 import queue
+import socket
 import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from bench.errors import UserError
 from bench.ledger import Event, read
@@ -37,6 +41,7 @@ SAVE_EVERY_S = 1.0
 AGAIN_S = 30.0
 """After so long, a log that has failed is tried again."""
 CLOSE_S = 60.0
+CONNECT_S = 5.0
 HEARD = ("_reported", "_tested", "test_unsealed")
 """How events end that only a worker can bring about."""
 
@@ -72,9 +77,41 @@ def observers(
 
 
 def check(specs: Sequence[str]) -> None:
-    """Raise UserError for a spec that is none, before anything is begun."""
+    """Before anything is begun, raise UserError for a spec that is none, a library that is not
+    installed, and a server that does not answer."""
     for spec in specs:
-        _parsed(spec)
+        kind, place = _parsed(spec)
+        module = {"mlflow": "mlflow", "tensorboard": "tensorboardX"}[kind]
+        if find_spec(module) is None:
+            raise _missing(kind, f"no module named {module}")
+        if kind == "mlflow":
+            _check_server(place)
+
+
+def _check_server(uri: str) -> None:
+    """A server that is reached through a proxy is asked by its first real request."""
+    try:
+        parts = urlsplit(uri)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+        proxied = parts.scheme in getproxies() and not proxy_bypass(parts.hostname or "")
+        if port is None or parts.hostname is None or proxied:
+            return
+        socket.create_connection((parts.hostname, port), timeout=CONNECT_S).close()
+    except (OSError, ValueError) as error:
+        raise _unwritable("mlflow", uri, error) from None
+
+
+def _missing(kind: str, error: object) -> UserError:
+    library = "mlflow-skinny" if kind == "mlflow" else "tensorboardX"
+    return UserError(
+        f"--log {kind} needs a library that is not installed ({error}): pip install {library}"
+    )
+
+
+def _unwritable(kind: str, place: str, error: Exception) -> UserError:
+    return UserError(
+        f"--log {kind}: {without_secrets(place)} cannot be written to: {in_one_line(error, place)}"
+    )
 
 
 def _parsed(spec: str) -> tuple[str, str]:
@@ -99,17 +136,11 @@ def _book(kind: str, place: str, run: RunFile, folder: RunFolder) -> LogBook:
             return TensorboardBook(Path(place) / name, run, identity)
         return TensorboardBook(folder.path / "tensorboard", run, None)
     except ImportError as error:
-        library = "mlflow-skinny" if kind == "mlflow" else "tensorboardX"
-        raise UserError(
-            f"--log {kind} needs a library that is not installed ({error}): pip install {library}"
-        ) from None
+        raise _missing(kind, error) from None
     except UserError:
         raise
     except Exception as error:
-        raise UserError(
-            f"--log {kind}: {without_secrets(place)} cannot be written to: "
-            f"{in_one_line(error, place)}"
-        ) from None
+        raise _unwritable(kind, place, error) from None
 
 
 class _Progress:

@@ -1,6 +1,7 @@
 """Live logs: one folder or run a ledger trial, across rests, kills and resumes; no secrets."""
 
 import json
+import socket
 from collections import defaultdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -163,6 +164,26 @@ def test_a_library_that_is_missing_is_named_with_the_way_to_it(tmp_path, monkeyp
     with pytest.raises(UserError, match="pip install mlflow-skinny") as caught:
         logs.observers(["mlflow=http://me:hunter2@host"], run_file([]), RunFolder(tmp_path))
     assert "hunter2" not in str(caught.value)
+    with pytest.raises(UserError, match="pip install mlflow-skinny"):
+        logs.check(["mlflow=sqlite:///mlflow.db"])
+
+
+def test_a_server_that_does_not_answer_is_refused_before_anything_begins(monkeypatch):
+    monkeypatch.setattr(logs, "find_spec", lambda name: True)
+    monkeypatch.setattr(logs, "getproxies", dict)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        address = f"http://me:hunter2@127.0.0.1:{server.getsockname()[1]}/mlflow"
+        logs.check([f"mlflow={address}", "tensorboard", "mlflow=sqlite:///mlflow.db"])
+    with pytest.raises(UserError, match="cannot be written to: .*refused") as caught:
+        logs.check([f"mlflow={address}"])
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(UserError, match="cannot be written to"):
+        logs.check(["mlflow=http://127.0.0.1:no-port"])
+    monkeypatch.setattr(logs, "getproxies", lambda: {"http": "http://proxy:3128"})
+    monkeypatch.setattr(logs, "proxy_bypass", lambda host: False)
+    logs.check([f"mlflow={address}"])  # a proxy may know the way
 
 
 @pytest.mark.parametrize(
