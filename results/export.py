@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.ledger import Replicate, StudyState, Training, Trial
+from bench.ledger import Replicate, StudyState, Training, Trial, uncollected
 from results.analysis import orient
 from results.files import csv_text
 from results.load import Run, StudyFacts, load_run
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
+@uncollected()
 def export_tables(folder: Path, out: Path, *, to: str) -> str:
     """Write `trials`, `epochs`, `replicates` and `rungs` into a new folder, whole or not at all.
 
@@ -51,12 +54,18 @@ def tables(run: Run) -> dict[str, pd.DataFrame]:
     import pandas as pd
 
     studies = [(facts, run.progress(facts.id)) for facts in run.studies.values()]
-    makers = {"trials": _trials, "epochs": _epochs, "replicates": _replicates, "rungs": _rungs}
-    found = {}
+    makers = {"trials": _trials, "replicates": _replicates, "rungs": _rungs}
+    found: dict[str, pd.DataFrame | None] = dict.fromkeys(("trials", "epochs", "replicates"))
     for name, make in makers.items():
         rows = [row for facts, state in studies for row in make(run, facts, state)]
-        found[name] = pd.DataFrame(rows, columns=None if rows else [*_of(None), "trial"])
-    return {name: _tidied(table) for name, table in found.items()}
+        found[name] = pd.DataFrame(rows) if rows else None
+    epochs = _epochs(run, studies)
+    found["epochs"] = pd.DataFrame(epochs) if epochs["epoch"] else None
+    none = [*_of(None), "trial"]
+    return {
+        name: _tidied(pd.DataFrame(columns=none) if table is None else table)
+        for name, table in found.items()
+    }
 
 
 WHOLE = ("of", "best_epoch", "selected_epoch")
@@ -122,26 +131,44 @@ def _trials(run: Run, facts: StudyFacts, state: StudyState) -> Iterator[Row]:
         }
 
 
-def _epochs(run: Run, facts: StudyFacts, state: StudyState) -> Iterator[Row]:
-    trained: list[tuple[str, int, Training]] = [
-        *(("trial", number, trial) for number, trial in sorted(state.trials.items())),
-        *(("replicate", number, one) for number, one in sorted(_all_replicates(state).items())),
-    ]
-    sign = orient(run.tasks[facts.task].primary)
-    of = _of(facts)
-    for kind, number, training in trained:
-        for epoch, report in sorted(training.reports.items()):
-            score = report["score"]
-            yield {
-                **of,
-                "kind": kind,
-                "number": number,
-                "epoch": epoch,
-                "charged_seconds": report["charged_seconds"],
-                "free_seconds": report["free_seconds"],
-                "validation": None if score is None else sign * score,
-                **{f"metric_{name}": value for name, value in report["metrics"].items()},
-            }
+def _epochs(run: Run, studies: Sequence[tuple[StudyFacts, StudyState]]) -> dict[str, list[Any]]:
+    """By column, for a long run has half a million rows; a metric that a report lacks is NaN."""
+    found: dict[str, list[Any]] = {
+        name: []
+        for name in (
+            *_of(None),
+            *("kind", "number", "epoch", "charged_seconds", "free_seconds", "validation"),
+        )
+    }
+    measured: dict[str, list[Any]] = {}
+    rows = 0
+    for facts, state in studies:
+        sign, of = orient(run.tasks[facts.task].primary), _of(facts)
+        for kind, number, training in _trained(state):
+            reports = [report for _, report in sorted(training.reports.items())]
+            for name, value in {**of, "kind": kind, "number": number}.items():
+                found[name] += [value] * len(reports)
+            found["epoch"] += sorted(training.reports)
+            for name in ("charged_seconds", "free_seconds"):
+                found[name] += [report[name] for report in reports]
+            scores = [report["score"] for report in reports]
+            found["validation"] += [None if score is None else sign * score for score in scores]
+            values = [report["metrics"] for report in reports]
+            for name in dict.fromkeys(itertools.chain.from_iterable(values)):
+                column = measured.setdefault(name, [])
+                column += [math.nan] * (rows - len(column))
+                column += [value.get(name, math.nan) for value in values]
+            rows += len(reports)
+    for name, column in measured.items():
+        found[f"metric_{name}"] = column + [math.nan] * (rows - len(column))
+    return found
+
+
+def _trained(state: StudyState) -> Iterator[tuple[str, int, Training]]:
+    """The trials, then the replicates, those of earlier winners too."""
+    yield from (("trial", number, trial) for number, trial in sorted(state.trials.items()))
+    replicates = sorted(_all_replicates(state).items())
+    yield from (("replicate", number, replicate) for number, replicate in replicates)
 
 
 def _all_replicates(state: StudyState) -> dict[int, Replicate]:

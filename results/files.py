@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,22 +28,36 @@ def csv_text(table: pd.DataFrame, *, phantom: bool) -> str:
     written in full.
     """
     stamp = "phantom" if phantom else "real"
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["data", *map(_harmless, table.columns)])
+    head = ["data", *map(_cell, table.columns)]
     columns = [_cells(table.iloc[:, place]) for place in range(table.shape[1])]
-    writer.writerows(zip([stamp] * len(table), *columns, strict=True))
-    return out.getvalue()
+    rows = zip([stamp] * len(table), *columns, strict=True)
+    return "".join([",".join(row) + "\n" for row in itertools.chain([head], rows)])
 
 
-def _cells(column: pd.Series) -> list[Any]:
+def _cells(column: pd.Series) -> Iterable[str]:
     """A column's values as they are written."""
-    values = column.tolist()
-    for place in column.isna().to_numpy().nonzero()[0]:
-        values[place] = ""
-    if column.dtype.kind in "biuf":
-        return values
-    return [_harmless(value) for value in values]
+    import pandas as pd
+
+    if isinstance(column.dtype, pd.StringDtype):  # long tables have few texts, again and again
+        codes, texts = pd.factorize(column)
+        known = [*map(_cell, texts.tolist()), ""]  # -1, the last: a missing one
+        return [known[code] for code in codes.tolist()]
+    missing = column.isna().to_numpy().nonzero()[0]
+    cells = map(repr if column.dtype.kind in "biuf" else _cell, column.tolist())
+    if not len(missing):
+        return cells  # one after the other: all numbers as texts at a time would need much memory
+    kept = list(cells)
+    for place in missing:
+        kept[place] = ""
+    return kept
+
+
+def _cell(value: Any) -> str:
+    """One of any type: quoted where it must be, and no formula."""
+    out = io.StringIO()
+    # Of a line's end only those characters are quoted that the writer itself ends lines with.
+    csv.writer(out, lineterminator="\r\n").writerow((_harmless(value), None))
+    return out.getvalue()[: -len(",\r\n")]  # by itself, an empty one would be quoted
 
 
 def _harmless(value: Any) -> Any:

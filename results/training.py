@@ -112,8 +112,8 @@ def _search(progress: StudyState) -> Iterable[tuple[str, int, int, float | None]
             (report["t"], number, epoch, report["score"]) for epoch, report in trial.reports.items()
         ]
         if trial.finished is not None:
-            own = max((score for _, _, _, score in told if score is not None), default=None)
-            ends[number, trial.epoch + 1] = trial, own
+            found = trial.best()
+            ends[number, trial.epoch + 1] = trial, found[0] if found else None
             moments.append((trial.finished, number, trial.epoch + 1, None))
         if trial.state == "failed":  # it spent them, and found nothing
             told = [(t, number, epoch, None) for t, _, epoch, _ in told]

@@ -198,3 +198,20 @@ def test_the_best_is_the_earliest_of_equals_in_whichever_order_they_were_reporte
         trial.reports[epoch] = REPORT | {"epoch": epoch, "score": score}
     assert trial.best() == (0.9, 3) and trial.best(upto=2) == (0.7, 1)
     assert trial.best(upto=0) is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"last": 1}, "line 5: trial_reported: last has the wrong type"),
+        ({"v": 99}, "line 5 has record version 99"),
+        ({"event": []}, "line 5: unknown event"),
+        ({"event": "trial_guessed"}, "line 5: unknown event 'trial_guessed'"),
+    ],
+)
+def test_a_line_is_checked_however_many_sound_ones_like_it_came_before(path, wrong, said):
+    like = {"v": 1, "t": "", "event": "trial_reported", **REPORT, "epoch": 2}
+    with path.open("a") as file:
+        file.writelines(json.dumps(event) + "\n" for event in (like, like | wrong))
+    with pytest.raises(UserError, match=said):
+        read(path)

@@ -159,9 +159,10 @@ OPTIONAL: Mapping[str, Mapping[str, type]] = {
 
 def mistake(event: Event) -> str | None:
     """What is wrong with an event; None where it keeps the schema."""
-    fields = SCHEMA.get(event.get("event", ""))
+    event_name = event.get("event")
+    fields = SCHEMA.get(event_name) if isinstance(event_name, str) else None
     if fields is None:
-        return f"unknown event {event.get('event')!r}"
+        return f"unknown event {event_name!r}"
     known = {**fields, **OPTIONAL.get(event["event"], {})}
     for name, kind in known.items():
         if name not in event:

@@ -61,3 +61,19 @@ def test_columns_of_mixed_types_can_be_written(make_run, tmp_path):
     export_tables(run, tmp_path / "p", to="parquet")
     table = pd.read_parquet(tmp_path / "p" / "trials.parquet")
     assert set(table["config_optimizer"]) == {"True", "adamw"}
+
+
+def test_an_epoch_without_a_metric_that_others_have_is_empty_there(make_run):
+    run = load_run(make_run())
+    study = next(iter(run.state.studies.values()))
+    trial = study.trials[1]
+    trial.reports[1] = trial.reports[1] | {"metrics": {"late": 0.25}, "score": None}
+    table = tables(run)["epochs"]
+    of = (table["study"] == study.id) & (table["kind"] == "trial") & (table["number"] == 1)
+    assert table["metric_late"].dropna().tolist() == [0.25]
+    (row,) = table[of & (table["epoch"] == 1)].to_dict("records")
+    assert row["metric_late"] == 0.25 and row["charged_seconds"] > 0
+    assert pd.isna(row["validation"]) and pd.isna(row["metric_macro_f1"])
+    assert table["epoch"].tolist()[: len(study.trials[0].reports)] == sorted(
+        study.trials[0].reports
+    )
