@@ -75,20 +75,21 @@ def write_table(folder: Path, rows: Iterable[Row], *, classes: Sequence[str], ph
     volumes, `class`, and each class's probability under its name. No cell starts a formula.
     """
     partial, count = folder / f".{TABLE}.partial", 0
+    names = [_plain(name) for name in classes]
     with partial.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         for row in rows:
             facts = row.sample.facts
             number = {"slice": int(facts["slice"])} if "slice" in facts else {}
             if not count:
-                writer.writerow(["data", "file", "id", *number, "class", *classes])
+                writer.writerow(["data", "file", "id", *number, "class", *names])
             writer.writerow(
                 [
                     "phantom" if phantom else "real",
                     _plain(str(row.file)),
                     _plain(row.sample.id),
                     *number.values(),
-                    classes[int(row.probabilities.argmax())],
+                    names[int(row.probabilities.argmax())],
                     *(f"{value:.6g}" for value in row.probabilities.tolist()),
                 ]
             )

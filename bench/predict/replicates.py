@@ -59,8 +59,9 @@ def choose(studies: Sequence[Study], state: RunState, wanted: str | None, *, run
     """The training of this number, all of them, or, for None, the one in the middle.
 
     The one in the middle has the median primary validation metric, of an even number the lower of
-    the two: what the leaderboard says of a single training holds for it best. Where training left
-    no validation split, it is the first. Raises UserError where none has ended, or not this one.
+    the two: what the leaderboard says of a single training holds for it best. Those without one are
+    left out; where training left no validation split, it is the first. Raises UserError where none
+    has ended, or not this one.
     """
     ended = [
         (study, replicate)
@@ -99,11 +100,12 @@ def choose(studies: Sequence[Study], state: RunState, wanted: str | None, *, run
 
 def _middle(ended: Sequence[tuple[Study, Replicate]]) -> Choice:
     primary = metrics.get(registry.tasks().get(ended[0][0].task).primary)
-    if any(primary.id not in replicate.validation_metrics for _, replicate in ended):
-        how = f"the first of {len(ended)} trainings: none was held against a validation split"
+    scored = [one for one in ended if one[1].validation_metrics.get(primary.id) is not None]
+    if not scored:
+        how = f"the first of {len(ended)} trainings: none has its {primary.id} on validation"
         return Choice(replicates=ended[:1], how=how)
-    ranked = sorted(ended, key=lambda one: primary.turned(one[1].validation_metrics[primary.id]))
-    how = f"the training with the median {primary.id} on validation of {len(ended)}"
+    ranked = sorted(scored, key=lambda one: primary.turned(one[1].validation_metrics[primary.id]))
+    how = f"the training with the median {primary.id} on validation of {len(scored)}"
     return Choice(replicates=[ranked[(len(ranked) - 1) // 2]], how=how)
 
 

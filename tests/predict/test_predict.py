@@ -275,7 +275,7 @@ def test_without_validation_the_first_training_predicts(run: Path, tmp_path: Pat
         Request(run=run, entrant="fastText", files=[tmp_path / "t.txt"], out=tmp_path / "made")
     )
     assert [one["replicate"] for one in done.about["replicates"]] == [0]
-    assert "none was held against a validation split" in done.about["how"]
+    assert "none has its accuracy on validation" in done.about["how"]
 
 
 def test_a_replicate_that_ends_while_its_run_goes_on_predicts(run: Path, tmp_path: Path) -> None:
