@@ -47,7 +47,7 @@ class Entry:
         return np.array([training.score for training in self.trainings])
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
     """Two entrants with a tier on one task."""
 
@@ -102,8 +102,9 @@ def analyse(run: Run, task_id: str, *, time_budget_s: float | None = None) -> Ta
     able = [key for key, one in entries.items() if field.measurable(key) and one.estimate.testable]
     comparisons = _compare(able, entries, field)
     better = np.zeros((len(able), len(able)), dtype=bool)
+    place = {key: number for number, key in enumerate(able)}
     for pair in comparisons:
-        sides = able.index(pair.first.id), able.index(pair.second.id)
+        sides = place[pair.first.id], place[pair.second.id]
         if pair.better is not None:
             better[sides[pair.better], sides[1 - pair.better]] = True
     tier = dict(zip(able, stats.tiers(better).tolist(), strict=True))
@@ -155,11 +156,11 @@ def _compare(
     keys: Sequence[str], entries: Mapping[str, Entry], field: Contenders
 ) -> list[Comparison]:
     pairs = list(itertools.combinations(keys, 2))
-    differences = [field.difference(first, second) for first, second in pairs]
+    differences = field.differences(pairs)
     adjusted = stats.holm(np.array([difference.p for difference in differences]))
-    found = []
+    found, sign = [], orient(field.task.primary)
     for (first, second), difference, p in zip(pairs, differences, adjusted.tolist(), strict=True):
-        ahead = difference.value * orient(field.task.primary) > 0
+        ahead = difference.value * sign > 0
         found.append(
             Comparison(
                 first=entries[first].study,

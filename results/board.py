@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench import metrics
 from results import published
-from results.layout import records
+from results.layout import WINNERS, records
 from results.leaderboard import secondary
 from results.load import Run, TaskFacts
 from results.tables import metric_title
@@ -188,7 +188,7 @@ def _winners(table: pd.DataFrame, number: int) -> dict[str, str]:
     studies = table[["entrant", "split_number", "search"]].drop_duplicates()["entrant"]
     return {
         entrant: f"winner-{number}-{place}"
-        for place, entrant in reversed(list(enumerate(studies, 1)))
+        for place, entrant in reversed(list(enumerate(studies.head(WINNERS), 1)))
     }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.errors import UserError
-from results import cases, figures, layout, pictures
+from results import cases, classified, figures, layout, pictures
 from results.analysis import TaskAnalysis
 from results.gallery import Kept, read_gallery
 from results.load import Run, TaskFacts
@@ -41,6 +41,8 @@ def view(run: Run, analysis: TaskAnalysis, found: Mapping[str, pd.DataFrame]) ->
     return {
         "split": cases.split_of(run),
         "sealed": run.sealed,
+        "unshown": _unshown(analysis.task, found),
+        "galleries_of": GALLERIES if len(analysis.entries) > GALLERIES else 0,
         "left_out": max(0, len(analysis.entries) - cases.ENTRANTS),
         "entrants": cases.ENTRANTS,
         "confusions": confusions[:SHOWN],
@@ -77,6 +79,21 @@ def drawn(
 
 
 # --- Tables ---------------------------------------------------------------------------------
+
+
+def _unshown(task: TaskFacts, found: Mapping[str, pd.DataFrame]) -> str:
+    """What the number of classes leaves out of the page, or of the tables too; else empty."""
+    number, said = len(task.classes), []
+    if number > WIDEST and len(found["exploratory_confusion"]):
+        said.append(
+            f"Confusions of {number} classes are in tables/exploratory_confusion.csv: more than "
+            f"{WIDEST} are not shown."
+        )
+    if number > classified.CLASSES and len(found["exploratory_calibration"]):
+        said.append(
+            f"ROC and precision-recall curves are drawn for {classified.CLASSES} classes at most."
+        )
+    return " ".join(said)
 
 
 def _confusions(table: pd.DataFrame, task: TaskFacts) -> list[dict[str, Any]]:

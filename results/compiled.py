@@ -21,6 +21,7 @@ from results import (
 from results.across import across
 from results.analysis import TaskAnalysis, analyse
 from results.board import published_numbers
+from results.effects import effects
 from results.holes import holes
 from results.importance import forest_trials, importance
 from results.leaderboard import leaderboard
@@ -112,7 +113,7 @@ def _task(run: Run, analysis: TaskAnalysis, timed: Sequence[TaskAnalysis]) -> Ta
             "winners": training.winners(run, analysis),
             "exploratory_fixed_time": _labelled(fixed_time.fixed_time(run, timed)),
             "exploratory_summaries": _labelled(exploratory.summaries(run, analysis)),
-            "exploratory_effects": _labelled(exploratory.effects(run, analysis)),
+            "exploratory_effects": _labelled(effects(run, analysis)),
             "exploratory_expected_best": _labelled(exploratory.expected_best(run, analysis)),
             "exploratory_rungs": _labelled(rungs(searched)),
             "exploratory_gains": _labelled(gains(searched)),

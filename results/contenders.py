@@ -72,6 +72,7 @@ class Contenders:
         }
         self._draws = {number: Draws(panel, rng) for number, panel in self._panels.items()}
         self._measures = {key: self._measures_of(key) for key in members}
+        self._tables = {key: self._table_of(key) for key in members}
 
     # --- what there is ---
 
@@ -112,6 +113,9 @@ class Contenders:
     def table(self, key: str) -> list[list[Floats]]:
         """Scores by split and by search, (seeds,) each; a search without a scored seed is left out,
         a split without one is empty."""
+        return self._tables[key]
+
+    def _table_of(self, key: str) -> list[list[Floats]]:
         found: dict[int, list[Floats]] = {number: [] for number in self._panels}
         for name, (_, study) in self._members[key].items():
             _, scores = self._scored(name, study)
@@ -151,7 +155,29 @@ class Contenders:
 
     def difference(self, first: str, second: str) -> Estimate:
         """The difference of two measurable entrants, first - second, with interval and p."""
-        difference = self.t_difference(first, second)
+        return self._resampled(first, second, self.t_difference(first, second))
+
+    def differences(self, pairs: Sequence[tuple[str, str]]) -> list[Estimate]:
+        """`difference` of each pair; by arrays over all pairs where the seeds are the units."""
+        if self.splits != 1 or self.searches != 1 or not pairs:
+            return [self.difference(first, second) for first, second in pairs]
+        keys = list(dict.fromkeys(key for pair in pairs for key in pair))
+        place = {key: number for number, key in enumerate(keys)}
+        first, second = np.array([[place[one], place[other]] for one, other in pairs]).T
+        alone = [self.table(key)[0] for key in keys]
+        found = stats.t_differences(
+            [searches[0] if len(searches) == 1 else np.zeros(0) for searches in alone],
+            [next(iter(self._left_out(key).values()), np.zeros(0)) for key in keys],
+            first,
+            second,
+        )
+        return [
+            self.difference(*pair) if known is None else self._resampled(*pair, known)
+            for pair, known in zip(pairs, found, strict=True)
+        ]
+
+    def _resampled(self, first: str, second: str, difference: Estimate) -> Estimate:
+        """The bootstrap's in place of the t method's, where there are units enough."""
         if not self.bootstraps(first, second) or difference.method == "none":
             return difference
         return self._bootstrap(difference, self.draws(first) - self.draws(second))

@@ -17,9 +17,9 @@ from bench import metrics
 from bench.ledger import StudyState
 from bench.spec import content_hash
 from results import stats
-from results.analysis import ALPHA, Comparison, Entry, TaskAnalysis, orient
+from results.analysis import TaskAnalysis, orient
 from results.load import Run
-from results.stats import BestCurve, Effect, Floats, Ints
+from results.stats import BestCurve, Floats, Ints
 from results.tables import frame, part_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def summaries(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
                 "std": found.deviation,
                 "median": found.median,
                 "interquartile_mean": found.interquartile_mean,
-                "why": _in_units(found.why, run),
+                "why": in_units(found.why, run),
             }
         )
     return frame(
@@ -70,88 +70,12 @@ def unit(run: Run) -> str:
     return "searches" if run.searches > 1 else "seeds"
 
 
-def _in_units(why: str, run: Run) -> str:
+def in_units(why: str, run: Run) -> str:
     """A reason that speaks of seeds, in the units that there are."""
     plural = unit(run)
     singular = "search" if plural == "searches" else plural[:-1]
     words = {"seed": singular, "seeds": plural}
     return " ".join(words.get(word, word) for word in why.split(" "))
-
-
-# --- Pairs ----------------------------------------------------------------------------------
-
-
-def effects(run: Run, analysis: TaskAnalysis) -> pd.DataFrame:
-    """One row a pair of entrants with a tier: how large the difference is, and what would decide.
-
-    probability: that a unit of the first is better than one of the second; cliffs_delta: twice
-    that, less 1; hedges_g: the difference in standard deviations between units. Intervals are of
-    the units alone, on these patients. `seeds_needed`, of each entrant in all, and `more_seeds`,
-    than the larger of both has, where the pair is undecided and seeds would decide it: a forecast
-    for this comparison by itself (two-sided 5 %), without Holm's correction; else missing, for the
-    reason in `undecided_why`, which is empty where the pair is decided.
-    """
-    entries = {entry.study.id: entry for entry in analysis.entries}
-    rows = [
-        _pair(run, analysis, pair, entries[pair.first.id], entries[pair.second.id])
-        for pair in analysis.comparisons
-    ]
-    return frame(
-        rows,
-        "task first second metric unit first_units second_units"
-        " probability probability_low probability_high"
-        " cliffs_delta cliffs_delta_low cliffs_delta_high"
-        " hedges_g hedges_g_low hedges_g_high why"
-        " decided seeds_needed more_seeds undecided_why",
-        whole=("seeds_needed", "more_seeds"),
-    )
-
-
-def _pair(
-    run: Run, analysis: TaskAnalysis, pair: Comparison, first: Entry, second: Entry
-) -> dict[str, Any]:
-    sign = orient(analysis.task.primary)
-    one, other = sign * first.units, sign * second.units
-    sizes = {
-        "probability": stats.probability_of_improvement(one, other),
-        "cliffs_delta": stats.cliffs_delta(one, other),
-        "hedges_g": stats.hedges_g(one, other),
-    }
-    reasons = list(dict.fromkeys(filter(None, (size.why for size in sizes.values()))))
-    if run.splits > 1:
-        sizes = {name: Effect(value=size.value) for name, size in sizes.items()}
-        reasons = ["splits share training patients, and are not independent: no intervals"]
-    row: dict[str, Any] = {
-        "task": analysis.task.id,
-        "first": pair.first.label,
-        "second": pair.second.label,
-        "metric": analysis.task.primary,
-        "unit": unit(run),
-        "first_units": len(one),
-        "second_units": len(other),
-    }
-    for name, size in sizes.items():
-        row |= {name: size.value, f"{name}_low": size.low, f"{name}_high": size.high}
-    return (
-        row | {"why": _in_units("; ".join(reasons), run)} | _to_decide(pair, len(one), len(other))
-    )
-
-
-def _to_decide(pair: Comparison, first: int, second: int) -> dict[str, Any]:
-    """Whether the pair is decided, and what would decide it."""
-    found = {"decided": pair.better is not None, "seeds_needed": None, "more_seeds": None}
-    if pair.better is not None:
-        return found | {"undecided_why": ""}
-    if pair.difference.p <= ALPHA:
-        return found | {"undecided_why": "decided by itself, not after Holm's correction"}
-    now = max(first, second)
-    needed = stats.seeds_needed(pair.difference, seeds=now, alpha=ALPHA / 2)
-    more = None if needed.seeds is None else needed.seeds - now
-    return found | {
-        "seeds_needed": needed.seeds,
-        "more_seeds": more,
-        "undecided_why": needed.why,
-    }
 
 
 # --- Searches -------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
+WINNERS = 40
+"""Winning configurations that stand side by side on the page at most."""
 _SOURCES = {
     "seeds": "seed_variance",
     "searches": "search_variance",
@@ -49,17 +51,20 @@ def uncertainty(analysis: TaskAnalysis) -> dict[str, Any]:
 
 def winners(table: pd.DataFrame) -> dict[str, Any]:
     """A row a parameter, a column an entrant: (value, pinned) or None where it has no effect.
-    Parameters that nobody touched are left out."""
+    Parameters that nobody touched are left out, and entrants beyond the first `WINNERS`: `more`
+    counts them."""
     touched = set(table["parameter"][~table["held"].astype(bool)])
     rows = records(table)
     several = len({(row["split_number"], row["search"]) for row in rows}) > 1
-    entrants = list(dict.fromkeys(_winner(row, several) for row in rows))
+    every = list(dict.fromkeys(_winner(row, several) for row in rows))
+    entrants = every[:WINNERS]
     cells = {
         (row["parameter"], _winner(row, several)): (_value(row["value"]), row["pinned"])
         for row in rows
     }
     return {
         "entrants": entrants,
+        "more": len(every) - len(entrants),
         "rows": [
             (name, [cells.get((name, entrant)) for entrant in entrants])
             for name in dict.fromkeys(table["parameter"])

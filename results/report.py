@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bench.ledger import uncollected
 from results import (
     cases_view,
@@ -138,6 +140,7 @@ def _task(run: Run, task: TaskTables, number: int, looks: figures.Styles) -> dic
         "published": published_view(analysis.task, found["published"]),
         "exploratory": _exploratory(run, found),
         "cases": cases_view.view(run, analysis, found),
+        "drawn": _drawn(found),
         "searches": search_view.view(
             task.searched, found, metric=metric, room=search_view.room(run)
         ),
@@ -145,7 +148,7 @@ def _task(run: Run, task: TaskTables, number: int, looks: figures.Styles) -> dic
         "strata": layout.strata(found["strata"]),
         "predictive_values": layout.predictive_values(found["predictive_values"]),
         "outside": layout.records(found["outside"]),
-        "pairs": layout.records(found["comparisons"].head(MOST_PAIRS)),
+        "pairs": layout.records(_leading(found["comparisons"], found["leaderboard"])),
         "all_pairs": len(found["comparisons"]),
         "fold_pairs": len(found["comparisons"]) > SHOWN_PAIRS,
         "time": time_view.view(run, analysis, found),
@@ -162,6 +165,26 @@ def _task(run: Run, task: TaskTables, number: int, looks: figures.Styles) -> dic
     }
 
 
+def _leading(pairs: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
+    """As many pairs as the page has room for: where there are more, the leaderboard's first with
+    all others, then its second, and so on."""
+    if len(pairs) <= MOST_PAIRS:
+        return pairs
+    place = {entrant: number for number, entrant in enumerate(board["entrant"])}
+    sides = np.sort([pairs["first"].map(place), pairs["second"].map(place)], axis=0)
+    return pairs.iloc[np.lexsort(sides[::-1])[:MOST_PAIRS]]
+
+
+def _drawn(found: Mapping[str, pd.DataFrame]) -> dict[str, int]:
+    """How many entrants or searches a figure draws where there are more; 0 where it draws all."""
+    searches = found["search"][["entrant", "split_number", "search"]].drop_duplicates()
+    scored = int(found["leaderboard"]["mean"].notna().sum())
+    return {
+        "searches": figures.SEARCHES if len(searches) > figures.SEARCHES else 0,
+        "forest": figures.FOREST if scored > figures.FOREST else 0,
+    }
+
+
 def _cost(run: Run, table: pd.DataFrame) -> dict[str, Any]:
     """What the page shows of the run's cost."""
     found = spending.view(run, table)
@@ -174,7 +197,7 @@ def _exploratory(run: Run, found: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     return {
         "unit": exploratory.unit(run),
         "summaries": layout.records(summaries) if summaries["units"].any() else [],
-        "effects": layout.records(effects.head(MOST_PAIRS)),
+        "effects": layout.records(_leading(effects, found["leaderboard"])),
         "all_effects": len(effects),
         "fold_effects": len(effects) > SHOWN_PAIRS,
     }

@@ -35,6 +35,8 @@ class Verdict:
         return plain(" ".join([self.headline, *self.details]))
 
 
+NAMED = 8
+"""Entrants that a sentence names; of more it gives the number."""
 _SEALED = (
     "The scores shown are of the validation split, by which configurations and epochs were chosen; "
     "they rank nobody."
@@ -79,6 +81,12 @@ def _several_first(
         f"{names} {everyone}share the first tier and cannot be told apart: "
         f"{listed([_score(analysis, e, named=e is first[0]) for e in first], respectively=True)}."
     )
+    if len(first) > NAMED:
+        number = f"All {len(first)}" if everyone else f"{len(first)} of {len(tiered)}"
+        headline = (
+            f"{number} ranked entrants share the first tier and cannot be told apart; the best "
+            f"mean is that of {name(first[0].study.label)}, {_score(analysis, first[0])}."
+        )
     details = []
     pair = analysis.between(first[0].study, first[1].study)
     if pair is not None:
@@ -119,6 +127,8 @@ def _left_out(analysis: TaskAnalysis, tiered: Sequence[Entry]) -> list[str]:
     without = [name(e.study.label) for e in analysis.entries if e.tier is None]
     if not tiered or not without:
         return []
+    if len(without) > NAMED:
+        without = [*without[:NAMED], f"{len(without) - NAMED} more"]
     return [f"Not ranked: {listed(without)}; the reasons are listed under what is missing."]
 
 

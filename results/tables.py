@@ -16,6 +16,9 @@ from results.wording import count
 if TYPE_CHECKING:
     import pandas as pd
 
+VARIANCES = ("seed_variance", "search_variance", "split_variance", "patient_variance")
+"""The parts of an estimate's variance."""
+
 
 def metric_titles(task: TaskFacts) -> dict[str, str]:
     """Titles of the metrics as recorded: `f1_liver` is "F1, liver"."""
@@ -78,41 +81,32 @@ def part_of(study: StudyFacts) -> dict[str, int]:
 
 def comparisons(analysis: TaskAnalysis) -> pd.DataFrame:
     """One row a pair of entrants: difference, interval, p, Holm's p, who is better."""
-    rows = []
-    for pair in analysis.comparisons:
-        difference = pair.difference
-        winner = None if pair.better is None else (pair.first, pair.second)[pair.better]
-        rows.append(
-            {
-                "task": analysis.task.id,
-                "first": pair.first.label,
-                "second": pair.second.label,
-                "metric": analysis.task.primary,
-                "difference": difference.value,
-                "low": difference.low,
-                "high": difference.high,
-                "p": difference.p,
-                "p_holm": pair.p_holm,
-                "better": winner.label if winner else "",
-                **variances(difference),
-                "method": difference.method,
-            }
-        )
-    return frame(
-        rows,
-        "task first second metric difference low high p p_holm better seed_variance"
-        " search_variance split_variance patient_variance method",
-    )
+    import pandas as pd
+
+    pairs = analysis.comparisons
+    differences = [pair.difference for pair in pairs]
+    winners = [None if p.better is None else (p.first, p.second)[p.better] for p in pairs]
+    # By columns: of half a million pairs, rows would take a gigabyte.
+    columns = {
+        "task": analysis.task.id,
+        "first": [pair.first.label for pair in pairs],
+        "second": [pair.second.label for pair in pairs],
+        "metric": analysis.task.primary,
+        "difference": [one.value for one in differences],
+        "low": [one.low for one in differences],
+        "high": [one.high for one in differences],
+        "p": [one.p for one in differences],
+        "p_holm": [pair.p_holm for pair in pairs],
+        "better": [winner.label if winner else "" for winner in winners],
+        **{name: [getattr(one, name) for one in differences] for name in VARIANCES},
+        "method": [one.method for one in differences],
+    }
+    return pd.DataFrame(columns, index=range(len(pairs)))
 
 
 def variances(estimate: Estimate) -> dict[str, float]:
     """The parts of an estimate's variance, as columns."""
-    return {
-        "seed_variance": estimate.seed_variance,
-        "search_variance": estimate.search_variance,
-        "split_variance": estimate.split_variance,
-        "patient_variance": estimate.patient_variance,
-    }
+    return {name: getattr(estimate, name) for name in VARIANCES}
 
 
 def data(run: Run) -> pd.DataFrame:

@@ -14,14 +14,16 @@ if TYPE_CHECKING:
 
 ROWS = 24
 """Entrants whose seeds are drawn at most, from the top of the leaderboard."""
+FOREST = 100
+"""Entrants in a forest plot at most: where the first end, a reader turns to the table."""
 TALLEST = 0.42
 """Of a histogram, in rows."""
 
 
 def forest(leaderboard: pd.DataFrame, *, metric: str, looks: Styles) -> go.Figure:
-    """Mean and 95 % interval of each entrant with a mean, in the leaderboard's order."""
-    figure = blank(x=metric, height=rows_height(len(leaderboard)))
-    shown = leaderboard[leaderboard["mean"].notna()]
+    """Mean and 95 % interval of the first entrants with a mean, in the leaderboard's order."""
+    shown = leaderboard[leaderboard["mean"].notna()].head(FOREST)
+    figure = blank(x=metric, height=rows_height(min(len(leaderboard), FOREST)))
     for row in shown.to_dict("records"):
         look = looks[row["entrant"]]
         bounded = math.isfinite(row["low"])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from results.figures.looks import Styles, blank, short, text
+from results.figures.looks import Styles, blank, of_numbers, short, text
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
 
+SEARCHES = 40
+"""Drawn in one figure at most, from the top of the leaderboard."""
 BANDS = 6
 """Intervals drawn as bands at most in one figure: more hide each other."""
 
@@ -22,10 +25,12 @@ _MARKS = {
 
 
 def search(trajectory: pd.DataFrame, *, metric: str, looks: Styles) -> go.Figure:
-    """The best so far over the effort spent, with a mark where each trial ended."""
+    """The best so far over the effort spent, with a mark where each trial ended; of the first
+    searches."""
     figure = blank(x="epochs spent by the search", y=f"validation {metric}", height=380)
     shown: set[str] = set()
-    for whose, of_entrant in trajectory.groupby(["entrant", "split_number", "search"], sort=False):
+    every = trajectory.groupby(["entrant", "split_number", "search"], sort=False)
+    for whose, of_entrant in islice(every, SEARCHES):
         entrant = str(whose[0])
         look = looks[entrant]
         best = of_entrant[of_entrant["kind"] == "best"]
@@ -61,7 +66,7 @@ def search(trajectory: pd.DataFrame, *, metric: str, looks: Styles) -> go.Figure
                 hovertemplate=text(entrant)
                 + f"<br>trial %{{customdata}} {words}, %{{y:.4f}}<extra></extra>",
             )
-    return figure
+    return of_numbers(figure)
 
 
 def expected_best(curves: pd.DataFrame, *, metric: str, looks: Styles) -> go.Figure:
@@ -72,7 +77,7 @@ def expected_best(curves: pd.DataFrame, *, metric: str, looks: Styles) -> go.Fig
     by_epochs = curves[(curves["by"] == "epochs") & curves["validation"].notna()]
     lines = by_epochs.groupby(["entrant", "split_number", "search"], sort=False)
     few = len(lines) <= BANDS
-    for whose, rows in lines:
+    for whose, rows in islice(lines, SEARCHES):
         entrant = str(whose[0])
         look = looks[entrant]
         bounded = rows[rows["low"].notna()]
@@ -91,12 +96,13 @@ def expected_best(curves: pd.DataFrame, *, metric: str, looks: Styles) -> go.Fig
         figure.add_scatter(
             x=rows["at"].tolist(),
             y=rows["validation"].tolist(),
-            mode="lines",
+            mode="lines" if len(rows) > 1 else "markers",
             line={"color": look["color"], "dash": look["dash"], "width": 2.4 if few else 1.2},
+            marker={"color": look["color"], "symbol": look["symbol"], "size": 9},
             name=short(entrant),
             legendgroup=text(entrant),
             showlegend=entrant not in shown,
             hovertemplate=text(entrant) + "<br>%{y:.4f} after %{x} epochs<extra></extra>",
         )
         shown.add(entrant)
-    return figure
+    return of_numbers(figure)

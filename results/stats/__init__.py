@@ -33,6 +33,7 @@ from results.stats.estimates import (
 )
 from results.stats.many import holm, tiers, wilson
 from results.stats.nested import Table, nested_difference, nested_estimate, unit_means
+from results.stats.pairwise import Effects, effects, seeds_to_decide, t_differences
 from results.stats.planning import SeedsNeeded, seeds_needed
 from results.stats.reference import (
     Outcome,
@@ -73,6 +74,8 @@ __all__ = [
     "bounds",
     "cliffs_delta",
     "Effect",
+    "Effects",
+    "effects",
     "Estimate",
     "expected_best",
     "expected_best_by_effort",
@@ -98,10 +101,12 @@ __all__ = [
     "Ranks",
     "seed_means",
     "seeds_needed",
+    "seeds_to_decide",
     "SeedsNeeded",
     "Summary",
     "summary",
     "t_difference",
+    "t_differences",
     "t_estimate",
     "Table",
     "tiers",

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from results import exploratory, stats
+from results import effects, exploratory, stats
 from results.analysis import ALPHA, analyse
 from results.compiled import compile_run
 from results.load import load_run
@@ -64,7 +64,7 @@ def test_several_searches_are_summed_up_by_search(make_run):
 
 def effects_of(folder):
     run, analysis = analysed(folder)
-    table = exploratory.effects(run, analysis)
+    table = effects.effects(run, analysis)
     rows = {(row["first"], row["second"]): row for row in table.to_dict("records")}
     return analysis, rows
 
@@ -87,7 +87,7 @@ def test_effects_are_those_of_the_scores(make_run):
 
 def test_a_decided_pair_needs_nothing(make_run):
     run, analysis = analysed(make_run(THREE, seeds=5))
-    table = exploratory.effects(run, analysis).set_index(["first", "second"])
+    table = effects.effects(run, analysis).set_index(["first", "second"])
     row = table.loc["A", "C"]
     assert row["decided"] and row["undecided_why"] == "" and row["probability"] == 1
     assert row[["seeds_needed", "more_seeds"]].isna().all()
@@ -105,7 +105,7 @@ def test_seeds_that_would_decide_are_counted_from_the_larger_entrant(make_run):
     run, analysis = analysed(make_run([PAIR[0], replace(PAIR[1], finished=4)], seeds=5))
     found = {"value": 0.05, "p": 0.2, "seed_variance": 1e-3, "patient_variance": 1e-5}
     analysis = with_difference(analysis, degrees=7.0, **found)
-    row = exploratory.effects(run, analysis).to_dict("records")[0]
+    row = effects.effects(run, analysis).to_dict("records")[0]
     needed = stats.seeds_needed(analysis.comparisons[0].difference, seeds=5, alpha=ALPHA / 2)
     assert {row["first_units"], row["second_units"]} == {4, 5}
     assert row["seeds_needed"] == needed.seeds > 5 and row["more_seeds"] == needed.seeds - 5
@@ -114,14 +114,14 @@ def test_seeds_that_would_decide_are_counted_from_the_larger_entrant(make_run):
 def test_where_patients_are_too_few_no_seed_decides(make_run):
     run, analysis = analysed(make_run(PAIR))
     analysis = with_difference(analysis, value=0.01, p=0.8, patient_variance=1.0)
-    table = exploratory.effects(run, analysis)
+    table = effects.effects(run, analysis)
     assert "patients" in table["undecided_why"][0]
     assert table[["seeds_needed", "more_seeds"]].isna().all().all()
 
 
 def test_a_pair_that_holm_alone_leaves_open_is_not_told_one_more_seed(make_run):
     run, analysis = analysed(make_run(PAIR))
-    table = exploratory.effects(run, with_difference(analysis, p=0.04))
+    table = effects.effects(run, with_difference(analysis, p=0.04))
     assert table["undecided_why"][0] == "decided by itself, not after Holm's correction"
     assert table["seeds_needed"].isna().all()
 
@@ -129,8 +129,8 @@ def test_a_pair_that_holm_alone_leaves_open_is_not_told_one_more_seed(make_run):
 def test_with_a_metric_of_which_less_is_better_the_other_one_is_better(make_run):
     run, analysis = analysed(make_run(PAIR, seeds=4))
     less = replace(analysis, task=replace(analysis.task, primary="brier"))
-    (row,) = exploratory.effects(run, analysis).to_dict("records")
-    (turned,) = exploratory.effects(run, less).to_dict("records")
+    (row,) = effects.effects(run, analysis).to_dict("records")
+    (turned,) = effects.effects(run, less).to_dict("records")
     assert (row["first"], row["probability"], turned["probability"]) == ("Strong", 1, 0)
     assert turned["cliffs_delta"] == -1
     assert turned["hedges_g"] == pytest.approx(-row["hedges_g"])
@@ -148,7 +148,7 @@ def test_splits_have_effects_without_intervals(make_run):
 @pytest.mark.parametrize("cast", [[PAIR[0]], [CAST[-1]], [PAIR[0], CAST[-1]]])
 def test_one_entrant_alone_has_no_pairs(make_run, cast):
     run, analysis = analysed(make_run(cast))
-    table = exploratory.effects(run, analysis)
+    table = effects.effects(run, analysis)
     assert table.empty and "hedges_g" in table.columns
     assert len(exploratory.summaries(run, analysis)) == len(cast)
 
