@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from results.figures.looks import Styles, blank, by_row, rows_height, short, text
+from results.figures.looks import Styles, blank, by_row, of_numbers, rows_height, short, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,7 @@ def operating(curves: pd.DataFrame, *, kind: str, binary: str, looks: Styles) ->
             + "<br>%{y:.3f} at %{x:.3f}<extra></extra>",
         )
     _unit_square(figure)
-    return figure
+    return of_numbers(figure)
 
 
 def reliability(calibration: pd.DataFrame, *, looks: Styles) -> go.Figure:
@@ -79,7 +79,7 @@ def reliability(calibration: pd.DataFrame, *, looks: Styles) -> go.Figure:
             hovertemplate=text(entrant)
             + "<br>%{y:.3f} right at %{x:.3f}, %{customdata} cases<extra></extra>",
         )
-    return figure
+    return of_numbers(figure)
 
 
 def case_dice(summary: pd.DataFrame, cases: pd.DataFrame, *, looks: Styles) -> go.Figure:

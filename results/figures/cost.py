@@ -17,7 +17,7 @@ _COLORS = (PALETTE[0], PALETTE[5], PALETTE[1], PALETTE[3], PALETTE[2], PALETTE[6
 def spending(bars: pd.DataFrame, *, unit: str) -> go.Figure:
     """A bar a study, stacked of its parts; columns `study`, `part`, `amount` in `unit`."""
     studies = list(dict.fromkeys(bars["study"]))
-    figure = blank(x=unit, height=rows_height(len(studies), each=46) + 30)
+    figure = blank(x=unit, height=rows_height(len(studies), each=58) + 30)
     for place, (part, rows) in enumerate(bars.groupby("part", sort=False)):
         figure.add_bar(
             x=rows["amount"].tolist(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from results.figures.looks import Styles, blank, short, text
+from results.figures.looks import Styles, blank, of_numbers, short, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,4 +48,4 @@ def score_against_seconds(over_time: pd.DataFrame, *, metric: str, looks: Styles
             legendgroup=text(entrant),
             hovertemplate=text(entrant) + "<br>mean %{y:.4f} after %{x:.1f} s<extra></extra>",
         )
-    return figure
+    return of_numbers(figure)

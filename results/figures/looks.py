@@ -68,6 +68,16 @@ def text(label: str) -> str:
     return html.escape(label, quote=False)
 
 
+LEFT = 66
+"""Pixels for the numbers and the title of an upright axis."""
+
+
+def of_numbers(figure: go.Figure) -> go.Figure:
+    """Upright axis of numbers below a legend: its room is fixed. Room after the numbers drawn would
+    change how the legend wraps, which changes the height, which changes the numbers."""
+    return figure.update_yaxes(automargin=False).update_layout(margin_l=LEFT)
+
+
 def blank(*, x: str, height: int, y: str = "") -> go.Figure:
     import plotly.graph_objects as go
 

@@ -7,10 +7,11 @@ plotly's own objects take longer to make than everything that they hold.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from results.figures.looks import PALETTE, blank, short, text
+from results.figures.looks import LEFT, PALETTE, blank, short, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +58,10 @@ def trial_curves(curves: pd.DataFrame, *, metric: str) -> Specification:
                 "hovertemplate": words + "<br>%{y} at epoch %{x}<extra></extra>",
             }
         )
-    return {"data": data, "layout": _layout(320, x="epoch", y=f"validation {text(metric)}")}
+    layout = _layout(320, x="epoch", y=f"validation {text(metric)}")
+    layout["yaxis"] |= {"automargin": False}
+    layout["margin"] = layout["margin"] | {"l": LEFT}
+    return {"data": data, "layout": layout}
 
 
 def _layout(height: int, *, x: str = "", y: str = "") -> dict[str, Any]:
@@ -204,7 +208,11 @@ def _across(number: int, suffix: str, axis: Scale) -> dict[str, Any]:
             "tickvals": list(range(len(axis.values))),
             "ticktext": [text(value[:12]) for value in axis.values],
         }
-    return look | {"type": "log", "exponentformat": "power", "dtick": 1} if axis.log else look
+    if not axis.log:
+        return look
+    decades = math.log10(axis.high / axis.low)
+    every = max(1, math.ceil(decades / 3))  # more would stand upright, over the next row
+    return look | {"type": "log", "exponentformat": "power", "dtick": every, "tickangle": 0}
 
 
 def _up(number: int, suffix: str, metric: str, lines: int) -> dict[str, Any]:

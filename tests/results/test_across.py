@@ -49,3 +49,10 @@ def test_one_task_or_none_needs_no_mean_rank():
     assert len(across([])) == 0
     empty = across([board("one"), board("two", A=0.5)])
     assert list(empty["entrant"]) == ["A"] and empty["mean_rank"].isna().all()
+
+
+def test_a_mean_rank_is_a_mean_and_no_median():
+    first, last = board("one", A=0.9, B=0.8, C=0.7), board("three", B=0.9, C=0.8, A=0.7)
+    table = across([first, first.assign(task="two"), last])
+    ranks = dict(zip(table["entrant"], table["mean_rank"], strict=True))
+    assert ranks == pytest.approx({"A": 5 / 3, "B": 5 / 3, "C": 8 / 3})

@@ -1,14 +1,11 @@
 """Sorting, filtering, choosing columns and copying, in a real browser."""
 
-from pathlib import Path
-
 import pytest
 
 from results.report import write_report
 from tests.results.synthetic import CAST
 
 pytestmark = pytest.mark.browser
-CHROMIUM = Path("/usr/bin/chromium")
 NO_CLIPBOARD = """
 Object.defineProperty(navigator, "clipboard", { value: undefined });
 document.execCommand = () => false;
@@ -18,20 +15,6 @@ Object.defineProperty(navigator, "clipboard", {
   value: { writeText: async (text) => { window.copied = text; } },
 });
 """
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    if not CHROMIUM.exists():
-        pytest.skip(f"no Chromium at {CHROMIUM}")
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield found
-        found.close()
 
 
 @pytest.fixture

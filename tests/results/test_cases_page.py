@@ -169,32 +169,20 @@ def test_without_predictions_there_is_no_section(make_run, actors):
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [390, 1920])
 @pytest.mark.parametrize("masks", [False, True])
-def test_in_a_browser_pictures_load_and_nothing_overflows(make_run, width, masks):
-    from pathlib import Path
-
-    from playwright.sync_api import sync_playwright
-
-    chromium = Path("/usr/bin/chromium")
-    if not chromium.exists():
-        pytest.skip("no Chromium at /usr/bin/chromium")
+def test_in_a_browser_pictures_load_and_nothing_overflows(make_run, width, masks, browser):
     primary = "mean_case_dice" if masks else "macro_f1"
     folder = make_run(CAST, masks=masks, primary=primary)
     kept = pictured(channels=1 if masks else 3, masks=masks)
     address = write_report(with_gallery(folder, **kept)).as_uri()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(chromium), args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
-        said = []
-        page.on("console", lambda message: said.append(message.text))
-        page.goto(address)
-        figures = ["case_dice"] if masks else ["roc", "precision_recall", "reliability"]
-        for name in figures:
-            page.wait_for_selector(f".fig-{name} .xtick", state="attached")
-        loaded = page.evaluate(
-            "[...document.images].filter(i => i.complete && i.naturalWidth === 96).length"
-        )
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        browser.close()
+    page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
+    said = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(address)
+    figures = ["case_dice"] if masks else ["roc", "precision_recall", "reliability"]
+    for name in figures:
+        page.wait_for_selector(f".fig-{name} .xtick", state="attached")
+    loaded = page.evaluate(
+        "[...document.images].filter(i => i.complete && i.naturalWidth === 96).length"
+    )
+    wide = page.evaluate("document.documentElement.scrollWidth")
     assert loaded == 15 and wide == width and said == []

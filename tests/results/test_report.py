@@ -222,31 +222,19 @@ def test_the_page_stays_small(make_run):
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [390, 768, 1280, 1920])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_in_a_browser_it_draws_fits_and_asks_for_nothing(make_run, width, scheme):
-    from pathlib import Path
-
-    from playwright.sync_api import sync_playwright
-
-    chromium = Path("/usr/bin/chromium")
-    if not chromium.exists():
-        pytest.skip("no Chromium at /usr/bin/chromium")
+def test_in_a_browser_it_draws_fits_and_asks_for_nothing(make_run, width, scheme, browser):
     address = write_report(make_run(CAST)).as_uri()
     said, asked = [], []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(chromium), args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme
-        ).new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(address)
-        page.wait_for_function("document.querySelectorAll('.plot .xtick').length > 8")
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        title = page.title()
-        browser.close()
+    page = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme
+    ).new_page()
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    page.wait_for_function("document.querySelectorAll('.plot .xtick').length > 8")
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    title = page.title()
     assert wide == width and said == [] and asked == [address] and title.startswith("PHANTOM")
 
 

@@ -87,25 +87,13 @@ def test_the_figures_are_plotlys_and_hold_no_markup(make_run, kind):
 
 
 @pytest.mark.browser
-def test_a_link_to_a_study_opens_it_and_draws_its_figures(make_run):
-    from pathlib import Path
-
-    from playwright.sync_api import sync_playwright
-
-    chromium = Path("/usr/bin/chromium")
-    if not chromium.exists():
-        pytest.skip("no Chromium at /usr/bin/chromium")
+def test_a_link_to_a_study_opens_it_and_draws_its_figures(make_run, browser):
     address = write_report(make_run(PAIR)).as_uri() + "#study-lits_cls-1"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(chromium), args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_context(viewport={"width": 390, "height": 900}).new_page()
-        page.set_default_timeout(120_000)
-        page.goto(address)
-        inside = "#study-lits_cls-1[open] .plot .xtick"
-        page.wait_for_function(f"document.querySelectorAll('{inside}').length > 3")
-        closed = page.evaluate("document.querySelector('#study-lits_cls-0').open")
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        browser.close()
+    page = browser.new_context(viewport={"width": 390, "height": 900}).new_page()
+    page.set_default_timeout(120_000)
+    page.goto(address)
+    inside = "#study-lits_cls-1[open] .plot .xtick"
+    page.wait_for_function(f"document.querySelectorAll('{inside}').length > 3")
+    closed = page.evaluate("document.querySelector('#study-lits_cls-0').open")
+    wide = page.evaluate("document.documentElement.scrollWidth")
     assert not closed and wide == 390
