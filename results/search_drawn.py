@@ -184,7 +184,7 @@ def curves(one: Searched, most: int) -> pd.DataFrame:
         rows += [
             {
                 "trial": trial.number,
-                "state": "running" if state not in _STATES else state,
+                "state": state,
                 "epoch": epoch,
                 "validation": round(one.sign * score, 4),
             }
@@ -193,4 +193,3 @@ def curves(one: Searched, most: int) -> pd.DataFrame:
     return frame(rows, "trial state epoch validation")
 
 
-_STATES = ("stopped", "completed", "winner")
