@@ -95,7 +95,7 @@ def test_two_workers_leave_nothing_open_and_do_nothing_twice(tmp_path, resources
 def test_tune_keeps_nothing_of_a_finished_trial_and_writes_nothing(
     tmp_path, resources, monkeypatch
 ):
-    """What it keeps would be 20 KiB a trial, what it writes 2 ms: it has to do with 13,000."""
+    """What it keeps would be 24 KiB a trial, what it writes 2 ms: it has to do with 13,000."""
     from ray.tune.experiment import Trial
 
     from bench.tune.link import MessageScheduler
