@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,7 +103,7 @@ def _render(compiled: Compiled, *, renewed: bool) -> str:
     labels = list(dict.fromkeys(study.label for study in run.studies.values()))
     looks = figures.styles(labels)
     return environment.get_template("report.html.j2").render(
-        run=run,
+        run=weakref.proxy(run),  # contexts are in cycles, which would keep the whole ledger
         opened=methods.opened(run),
         renewed=renewed and not run.finished and run.state.paused is None,
         phantom=sentences.PHANTOM if run.phantom else "",

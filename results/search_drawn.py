@@ -191,5 +191,3 @@ def curves(one: Searched, most: int) -> pd.DataFrame:
             for epoch, score in line
         ]
     return frame(rows, "trial state epoch validation")
-
-

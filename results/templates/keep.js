@@ -1,4 +1,4 @@
-// A page that renews itself, or is loaded again in its tab, stands as its reader left it: the place,
+// A page that is renewed, or loaded again in its tab, stands as its reader left it: the place,
 // what is unfolded, and of tables what was sorted, filtered, chosen and moved aside. Things are found
 // again by their section and words without numbers, for numbers change while a run goes on.
 (() => {
