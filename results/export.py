@@ -6,7 +6,7 @@ import itertools
 import math
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,18 +54,26 @@ def tables(run: Run) -> dict[str, pd.DataFrame]:
     import pandas as pd
 
     studies = [(facts, run.progress(facts.id)) for facts in run.studies.values()]
-    makers = {"trials": _trials, "replicates": _replicates, "rungs": _rungs}
-    found: dict[str, pd.DataFrame | None] = dict.fromkeys(("trials", "epochs", "replicates"))
-    for name, make in makers.items():
-        rows = [row for facts, state in studies for row in make(run, facts, state)]
-        found[name] = pd.DataFrame(rows) if rows else None
-    epochs = _epochs(run, studies)
-    found["epochs"] = pd.DataFrame(epochs) if epochs["epoch"] else None
-    none = [*_of(None), "trial"]
-    return {
-        name: _tidied(pd.DataFrame(columns=none) if table is None else table)
-        for name, table in found.items()
+    found: dict[str, list[Row] | dict[str, list[Any]]] = {
+        "trials": _rows(run, studies, _trials),
+        "epochs": _epochs(run, studies),
+        "replicates": _rows(run, studies, _replicates),
+        "rungs": _rows(run, studies, _rungs),
     }
+    none = [*_of(None), "trial"]
+    made = {name: pd.DataFrame(values) for name, values in found.items()}
+    return {
+        name: _tidied(table if len(table) else pd.DataFrame(columns=none))
+        for name, table in made.items()
+    }
+
+
+def _rows(
+    run: Run,
+    studies: Sequence[tuple[StudyFacts, StudyState]],
+    make: Callable[[Run, StudyFacts, StudyState], Iterator[Row]],
+) -> list[Row]:
+    return [row for facts, state in studies for row in make(run, facts, state)]
 
 
 WHOLE = ("of", "best_epoch", "selected_epoch")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,42 +27,36 @@ def csv_text(table: pd.DataFrame, *, phantom: bool) -> str:
     written in full.
     """
     stamp = "phantom" if phantom else "real"
-    head = ["data", *map(_cell, table.columns)]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["data", *map(_harmless, table.columns)])
     columns = [_cells(table.iloc[:, place]) for place in range(table.shape[1])]
-    rows = zip([stamp] * len(table), *columns, strict=True)
-    return "".join([",".join(row) + "\n" for row in itertools.chain([head], rows)])
+    writer.writerows(zip([stamp] * len(table), *columns, strict=True))
+    return out.getvalue()
 
 
-def _cells(column: pd.Series) -> Iterable[str]:
+def _cells(column: pd.Series) -> list[Any]:
     """A column's values as they are written."""
     import pandas as pd
 
+    values = column.tolist()
+    for place in column.isna().to_numpy().nonzero()[0]:
+        values[place] = ""
+    if column.dtype.kind in "biuf":
+        return values
     if isinstance(column.dtype, pd.StringDtype):  # long tables have few texts, again and again
-        codes, texts = pd.factorize(column)
-        known = [*map(_cell, texts.tolist()), ""]  # -1, the last: a missing one
-        return [known[code] for code in codes.tolist()]
-    missing = column.isna().to_numpy().nonzero()[0]
-    cells = map(repr if column.dtype.kind in "biuf" else _cell, column.tolist())
-    if not len(missing):
-        return cells  # one after the other: all numbers as texts at a time would need much memory
-    kept = list(cells)
-    for place in missing:
-        kept[place] = ""
-    return kept
-
-
-def _cell(value: Any) -> str:
-    """One of any type: quoted where it must be, and no formula."""
-    out = io.StringIO()
-    # Of a line's end only those characters are quoted that the writer itself ends lines with.
-    csv.writer(out, lineterminator="\r\n").writerow((_harmless(value), None))
-    return out.getvalue()[: -len(",\r\n")]  # by itself, an empty one would be quoted
+        texts = {value: _harmless(value) for value in set(values)}
+        return [texts[value] for value in values]
+    return [_harmless(value) for value in values]
 
 
 def _harmless(value: Any) -> Any:
-    """A text that starts no formula."""
-    formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return f"'{value}" if formula else value
+    """A text that starts no formula, in its later lines neither: the writer quotes what holds the
+    end of a line, but takes a bare carriage return for none."""
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\n")) else value
 
 
 def replace_file(path: Path, text: str) -> None:

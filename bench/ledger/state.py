@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any, Literal
 
-from bench.ledger.events import SCHEMA, Event
-
-_CHARGED, _FREE = itemgetter("charged_seconds"), itemgetter("free_seconds")
+from bench.ledger.events import Event
 
 
 @dataclass
@@ -33,11 +30,11 @@ class Training:
 
     @property
     def charged_seconds(self) -> float:
-        return float(sum(map(_CHARGED, self.reports.values())))
+        return float(sum(report["charged_seconds"] for report in self.reports.values()))
 
     @property
     def free_seconds(self) -> float:
-        return float(sum(map(_FREE, self.reports.values())))
+        return float(sum(report["free_seconds"] for report in self.reports.values()))
 
     def best(self, upto: int | None = None) -> tuple[float, int] | None:
         """The best score and its epoch, the earliest of equals; None without any."""
@@ -184,7 +181,7 @@ class RunState:
 
     def apply(self, event: Event) -> None:
         """Take one event in. An event that is already known changes nothing."""
-        _HANDLERS[event["event"]](self, event)
+        getattr(self, "_" + event["event"])(event)
 
     def _run_started(self, event: Event) -> None:
         self.started = event
@@ -300,11 +297,6 @@ class RunState:
 
     def _replicate(self, event: Event) -> Replicate:
         return self.studies[event["study"]].replicates[event["replicate"]]
-
-
-_HANDLERS: dict[str, Callable[[RunState, Event], None]] = {
-    name: getattr(RunState, f"_{name}") for name in SCHEMA
-}
 
 
 def fold(events: Iterable[Event]) -> RunState:

@@ -33,7 +33,8 @@ from bench.spec import content_hash, unknown
 from bench.tune.log_books import LogBook, TensorboardBook
 from bench.tune.mlflow_book import MlflowBook
 
-KINDS = ("mlflow", "tensorboard")
+LIBRARIES = {"mlflow": ("mlflow", "mlflow-skinny"), "tensorboard": ("tensorboardX", "tensorboardX")}
+"""By kind of log: the module that it takes, and the package that brings it."""
 PROGRESS = "logged.json"
 """In the run's folder: by log, how many of the ledger's events about studies it holds; and `id`, by
 which logs tell the run from another of its name."""
@@ -81,7 +82,7 @@ def check(specs: Sequence[str]) -> None:
     installed, and a server that does not answer."""
     for spec in specs:
         kind, place = _parsed(spec)
-        module = {"mlflow": "mlflow", "tensorboard": "tensorboardX"}[kind]
+        module, _ = LIBRARIES[kind]
         if find_spec(module) is None:
             raise _missing(kind, f"no module named {module}")
         if kind == "mlflow":
@@ -102,9 +103,9 @@ def _check_server(uri: str) -> None:
 
 
 def _missing(kind: str, error: object) -> UserError:
-    library = "mlflow-skinny" if kind == "mlflow" else "tensorboardX"
+    _, package = LIBRARIES[kind]
     return UserError(
-        f"--log {kind} needs a library that is not installed ({error}): pip install {library}"
+        f"--log {kind} needs a library that is not installed ({error}): pip install {package}"
     )
 
 
@@ -116,9 +117,9 @@ def _unwritable(kind: str, place: str, error: Exception) -> UserError:
 
 def _parsed(spec: str) -> tuple[str, str]:
     kind, _, place = spec.partition("=")
-    if kind not in KINDS:
+    if kind not in LIBRARIES:
         raise UserError(
-            f"--log takes mlflow=URI or tensorboard[=DIR]: {unknown('log', kind, KINDS)}"
+            f"--log takes mlflow=URI or tensorboard[=DIR]: {unknown('log', kind, LIBRARIES)}"
         )
     if kind == "mlflow" and not place:
         raise UserError(

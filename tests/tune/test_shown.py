@@ -7,20 +7,12 @@ from typing import Any
 
 import pytest
 
-from bench.spec import Entrant, Fold, Replicates, Search, Study
+from bench.spec import Fold, Replicates, Study
 from bench.tune.jobs import Job
 from bench.tune.work import _shown
+from tests.tune import virtual
 
-STUDY = Study(
-    id="task-0",
-    task="task",
-    entrant=Entrant(label="A", family="small"),
-    space={},
-    pinned={},
-    search=Search(effort_epochs=30, max_epochs=3),
-    replicates=Replicates(seeds=3),
-    seed=1,
-)
+STUDY = virtual.study("task-0", seeds=3)
 
 
 def shown(number: int, *, kind: Any = "test", study: Study = STUDY) -> str | None:
