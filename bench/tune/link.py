@@ -180,9 +180,14 @@ class MessageScheduler(FIFOScheduler):
         return next(self._pending(tune_controller), None)
 
     def _pending(self, tune_controller: Any) -> Iterator[Any]:
-        """Tune trials that have a job and wait for a worker."""
+        """Tune trials that have a job and wait for a worker.
+
+        One that has been given a worker is PENDING until that has taken its job in. It waits for
+        none, and would else take in what comes free meanwhile: a worker that nobody then counts.
+        """
         for trial in tune_controller.get_live_trials():
-            if trial.status == "PENDING" and self._link.carries_job(trial.trial_id):
+            given = trial.temporary_state.ray_actor is not None
+            if trial.status == "PENDING" and not given and self._link.carries_job(trial.trial_id):
                 yield trial
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:

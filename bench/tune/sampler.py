@@ -47,6 +47,7 @@ class Sampler:
         """Raises UserError where there is no grid over the space."""
         import optuna
 
+        from bench.tune.samplers.quick_tpe import Memory
         from bench.tune.samplers.storage import RestingStorage
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -57,6 +58,7 @@ class Sampler:
         self._mirror = optuna.create_study(storage=self._storage, direction="maximize")
         self._mirror_id = self._storage.get_study_id_from_name(self._mirror.study_name)
         self._free = {name: self._distribution(name) for name in space.free(study.pinned)}
+        self._memory = Memory(self._free)
         self._trials: dict[int, Any] = {}
         """Optuna's trials that have not been told yet, by the ledger's number."""
         self._repeats: dict[int, list[int]] = defaultdict(list)
@@ -115,6 +117,7 @@ class Sampler:
             search.sampler_options,
             seed=derive(seed, "search", number),
             sequence_seed=derive(seed, "search", "sequence"),
+            memory=self._memory,
             everything=self._free,
             numeric={name: item for name, item in self._free.items() if self._adapted(name)},
         )

@@ -280,20 +280,6 @@ def suggested(space, name, options, *, of="rate"):
     return found
 
 
-def test_tpe_suggests_what_optunas_own_class_suggests(monkeypatch):
-    """Its short way to the joint space changes nothing."""
-    from optuna.samplers import TPESampler
-
-    from bench.tune.samplers.optuna_samplers import QuickTpe
-
-    quick = suggested(SPACE.changed(learning_rate=Float(0, 1)), "tpe", {}, of="learning_rate")
-    monkeypatch.setattr(
-        QuickTpe, "infer_relative_search_space", TPESampler.infer_relative_search_space
-    )
-    plain = suggested(SPACE.changed(learning_rate=Float(0, 1)), "tpe", {}, of="learning_rate")
-    assert quick == plain
-
-
 def test_a_grid_over_ranges_is_refused_with_its_remedy():
     with pytest.raises(UserError, match="rate, width.*set points"):
         sampler_of(PLAIN, sampler="grid")

@@ -18,7 +18,7 @@ from bench.parameters import holds
 from bench.spec import Choice, Float, Report, Space
 from bench.tune.engine import Engine
 from bench.tune.export import study_name
-from bench.tune.jobs import Context, Idle
+from bench.tune.jobs import Context, Idle, Message
 from bench.tune.sampler import Sampler
 from tests.tune import virtual
 
@@ -248,6 +248,36 @@ def test_a_link_hands_out_a_job_for_each_worker_and_no_more(tmp_path):
         configs = [searcher.suggest(str(number)) for number in range(5)]
     assert [config["job"].number for config in configs[:4]] == [0, 1, 2, 3]
     assert configs[4] is None
+
+
+def test_a_trial_that_was_given_a_worker_does_not_wait_for_the_next_one():
+    """Or what comes free while it takes its job in would count as its own, and stand idle."""
+    from bench.tune.link import MessageScheduler
+
+    class Link:
+        def carries_job(self, trial_id):
+            return trial_id != "starting"
+
+        def message(self, trial_id, content, *, others_wait):
+            told.append(others_wait)
+            return False
+
+    def tune_trial(name, *, actor, status="PENDING"):
+        return SimpleNamespace(
+            trial_id=name, status=status, temporary_state=SimpleNamespace(ray_actor=actor)
+        )
+
+    told = []
+    scheduler = MessageScheduler(Link())
+    ends = tune_trial("ends", actor="one", status="RUNNING")
+    given, waits = tune_trial("given", actor="another"), tune_trial("waits", actor=None)
+    live = [ends, tune_trial("starting", actor=None), given]
+    controller = SimpleNamespace(get_live_trials=lambda: live)
+    for _ in range(2):
+        scheduler.on_trial_result(controller, ends, {"message": Message(Idle())})
+        live.append(waits)
+    assert told == [False, True]
+    assert scheduler.choose_trial_to_run(controller) is waits
 
 
 def test_a_worker_is_sent_paths_and_opens_the_data_once_for_all_its_jobs(tmp_path, monkeypatch):

@@ -19,38 +19,13 @@ from optuna.samplers import (
     GPSampler,
     QMCSampler,
     RandomSampler,
-    TPESampler,
 )
 from optuna.trial import FrozenTrial, TrialState
 
 from bench.spec import Scalar
+from bench.tune.samplers.quick_tpe import Memory, QuickTpe
 
 Distributions = Mapping[str, BaseDistribution]
-
-
-class QuickTpe(TPESampler):
-    """TPE; what all ended trials have is found by their parameters' names.
-
-    Optuna compares distributions too, trial by trial, and remembers how far it came: a sampler that
-    is made for one trial alone would begin again each time, for about half of the time that it
-    takes to suggest. Here a name has one distribution.
-    """
-
-    def __init__(self, distributions: Distributions, **options: Any) -> None:
-        super().__init__(**options)
-        self._distributions = distributions
-        self._joint = options.get("multivariate", True) and not options.get("group", False)
-
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        if not self._joint:
-            return super().infer_relative_search_space(study, trial)
-        ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-        if not ended:
-            return {}
-        names = set(self._distributions).intersection(*(trial.params for trial in ended))
-        return {name: self._distributions[name] for name in sorted(names)}
 
 
 class _GivenSpace:
@@ -92,13 +67,15 @@ def make(
     *,
     seed: int,
     sequence_seed: int,
+    memory: Memory,
     everything: Distributions,
     numeric: Distributions,
 ) -> BaseSampler:
     """The sampler for one trial.
 
     options: checked (bench/sampler_options.py). seed: the trial's. sequence_seed: the study's, of a
-    sequence that goes on from trial to trial. everything: all parameters that the search varies.
+    sequence that goes on from trial to trial. memory: the study's. everything: all parameters that
+    the search varies.
     numeric: those of them that are numbers and active in every configuration.
     """
     given: dict[str, Any] = dict(options)
@@ -108,7 +85,7 @@ def make(
         warnings.simplefilter("ignore", FutureWarning)
         match name:
             case "tpe":
-                return QuickTpe(everything, seed=seed, **given)
+                return QuickTpe(memory, seed=seed, **given)
             case "gp":
                 return GPSampler(seed=seed, **given)
             case "cmaes":
