@@ -31,6 +31,9 @@ SCRIPTS = {
 }
 TOO_LONG = {
     "makespan": "it starts 40 workers a repeat",
+    "training_throughput": "an update of it takes most of a second",
+    "loading": "it is not the engine's",
+    "text_throughput": "the texts have to be prepared first",
     "preparation": "the volumes have to be written first",
 }
 """Left out of --short unless they are named, and why."""

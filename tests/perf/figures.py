@@ -53,6 +53,13 @@ class Figure:
         return "\n".join(shown)
 
 
+def paired(ours: Side, theirs: Side) -> float:
+    """The ratio where the sides took turns: the median over the pairs, which the machine's other
+    work and its changes of speed met alike."""
+    pairs = zip(ours.values, theirs.values, strict=True)
+    return statistics.median(one / other for one, other in pairs)
+
+
 def limit(value: float) -> Side:
     """The other side where ours is held against a limit; the ratio is then at most 1."""
     return Side(label="limit", values=(value,))

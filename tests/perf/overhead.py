@@ -126,7 +126,7 @@ SIDES = {
     "class": lambda trials: plain_ends(trials, reuse=True),
 }
 TRIALS = {"engine": (20, 420), "function": (2, 10), "class": (20, 420)}
-SHORT = {"engine": (20, 140), "function": (2, 4), "class": (20, 140)}
+SHORT = {"engine": (10, 60), "function": (1, 3), "class": (10, 60)}
 """The trial from whose end on time is taken, and how many there are."""
 
 

@@ -14,7 +14,7 @@ from tests.tune.curves import LIVER
 
 def main() -> None:
     given = parser(__doc__, repeats=30).parse_args()
-    repeats = min(given.repeats, 10) if given.short else given.repeats
+    repeats = min(given.repeats, 6) if given.short else given.repeats
     default = Search(effort_epochs=1, max_epochs=1)
     searcher = Searcher(sampler=default.sampler, scheduler=default.scheduler)
     reference, ours = compare(load(LIVER)[0], [searcher], repeats=repeats)

@@ -88,7 +88,7 @@ def main() -> None:
     options.add_argument("--epochs", type=int, default=50)
     given = options.parse_args()
     if given.short:
-        given.trials //= 10
+        given.trials //= 20
     found: list[tuple[float, float, float]] = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "large"

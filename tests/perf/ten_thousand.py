@@ -5,10 +5,10 @@ one epoch for two thirds of the trials and three for those that go on, a second 
 least that it can take is 625 s; Ray's documentation gives 715 s for as many trials without a
 searcher. Only the driver needs a processor.
 
-With --short the run is not played through. It is looked at near its beginning, and near its end in
-a ledger that is filled in virtual time by random search: how much of the workers' time is spent in
-epochs once all are up. What the whole would take follows from the mean of the two, as what TPE
-takes grows with the trials of a study, and from how long the workers took to come up. That is an
+With --short the run is not played through. It is looked at half-way, in a ledger that is filled in
+virtual time by random search: how much of the workers' time is spent in epochs once all are up.
+What TPE takes grows in proportion to the trials of a study, so that the middle stands for the
+whole; with how long the workers took to come up, what the whole would take follows. That is an
 extrapolation, and the figure says so.
 """
 
@@ -138,17 +138,13 @@ def main() -> None:
                 walls.append(stage.wall)
                 drivers.append(stage.driver)
                 continue
-            early = play(begun, path, resources, seconds=given.seconds)
-            path.unlink()
-            fill(path, begun, every * 19 // 20, workers=given.workers)
-            late = play(begun, path, resources, seconds=given.seconds)
-            share = (early.share + late.share) / 2
-            walls.append(early.start + every / given.workers / share)
-            drivers.append((early.driver + late.driver) / 2)
+            fill(path, begun, every // 2, workers=given.workers)
+            half = play(begun, path, resources, seconds=given.seconds)
+            walls.append(half.start + every / given.workers / half.share)
+            drivers.append(half.driver)
             note = (
-                f"extrapolated from {given.seconds:g} s at the beginning ({early.share:.3f} of the "
-                f"workers' time in epochs) and at 95 % of the trials ({late.share:.3f}); "
-                f"{early.start:.0f} s of it until all workers were up"
+                f"extrapolated from {given.seconds:g} s half-way ({half.share:.3f} of the workers' "
+                f"time in epochs); {half.start:.0f} s of it until all workers were up"
             )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     wall = Side(label="wall", values=tuple(walls))

@@ -1,5 +1,7 @@
 """Figures of the speed scripts: the table, and that they are read as they were written."""
 
+import pytest
+
 from tests.perf import figures
 from tests.perf.figures import Figure, Side, against_limit
 
@@ -32,6 +34,13 @@ def test_a_target_that_is_missed_is_said_in_either_direction():
 def test_a_figure_below_a_limit_has_their_quotient_as_its_ratio():
     found = against_limit("report", "s", [4.0, 5.0, 6.0], 10.0, label="ours")
     assert (found.ratio, found.met, found.theirs.values) == (0.5, True, (10.0,))
+
+
+def test_sides_that_took_turns_are_compared_pair_by_pair():
+    ours = Side(label="engine", values=(10.0, 1.0, 30.0))
+    assert figures.paired(ours, Side(label="plain", values=(5.0, 0.5, 30.0))) == 2
+    with pytest.raises(ValueError):
+        figures.paired(ours, Side(label="plain", values=(5.0,)))
 
 
 def test_figures_are_read_as_they_were_written(tmp_path, capsys):
