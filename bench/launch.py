@@ -70,7 +70,7 @@ def resolve(request: Request) -> Launch:
         suite, why = against.suite(file, request, baseline), f", as in {baseline.folder.path.name}"
     else:
         chosen = [task for task in file.tasks if not request.tasks or task in request.tasks]
-        scale, why = _scale(request, _datasets(chosen))
+        scale, why = _scale(request, file, _datasets(chosen))
         suite = suites.resolve(
             file,
             scale=scale,
@@ -134,16 +134,23 @@ def _datasets(tasks: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(known[task].dataset for task in tasks if task in known))
 
 
-def _scale(request: Request, datasets: Sequence[str]) -> tuple[str, str]:
+def _scale(request: Request, file: suites.SuiteFile, datasets: Sequence[str]) -> tuple[str, str]:
+    """The scale, and why it was chosen where that needs to be said."""
     from bench.data import sources
 
     if request.scale != "auto":
         return request.scale, ""
-    if request.data:
-        return "small", ""
-    if sources.find_real(datasets) is not None:
-        return "small", ""
-    return "demo", " (no real data in $TUNEBENCH_DATA or ./data; name them with --data)"
+    if request.data or sources.find_real(datasets) is not None:
+        if "small" in file.scales:
+            return "small", ""
+        return "full", " (the suite has no [scales.small])"
+    none = "no real data in $TUNEBENCH_DATA or ./data"
+    if "demo" not in file.scales:
+        raise UserError(
+            f"a phantom is run at scale demo, got the suite {file.id}, which has no [scales.demo], "
+            f"and {none}: name them with --data, or add that table"
+        )
+    return "demo", f" ({none}; name them with --data)"
 
 
 def prepare(launch: Launch, progress: Callable[..., None] | None = None) -> dict[str, Any]:

@@ -14,7 +14,8 @@ ScaleOption = Annotated[
     str,
     typer.Option(
         help="demo (5 minutes on 2 cores), small (an hour), full (published sizes); auto: small "
-        "where real data are found, else the built-in phantom at demo."
+        "where real data are found (full for a suite without a small), else the built-in phantom "
+        "at demo."
     ),
 ]
 DataOption = Annotated[
