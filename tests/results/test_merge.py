@@ -236,6 +236,7 @@ def test_a_page_renews_itself_only_while_its_run_goes_on(tmp_path):
     page = write_report(run, renewed=True).read_text()
     assert '<meta http-equiv="refresh" content="60">' in page
     assert "This page renews itself every minute." in Page(page).text
+    assert "every minute. <" in page  # and a space before what follows
     with Ledger(run / "ledger.jsonl") as ledger:
         ledger.append("run_paused", why="the time is up")
     assert 'http-equiv="refresh"' not in write_report(run, renewed=True).read_text()
