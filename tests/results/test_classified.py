@@ -68,6 +68,11 @@ def test_the_mean_stands_before_the_first_few_trainings():
     each = [classified.curves_of(one)[0] for one in several]
     np.testing.assert_allclose(mean, np.mean(each, axis=0))
     assert {row["training"] for row in classified.operating(several[:1])} == {0}
+    two = classified.operating(several[:2])
+    assert {row["training"] for row in two} == {0, 1, 2}
+    spread = np.std([classified.curves_of(one)[1] for one in several[:2]], axis=0, ddof=1)
+    found = [r["std"] for r in two if r["curve"] == "precision_recall" and r["training"] == 0]
+    np.testing.assert_allclose(found, spread)
 
 
 def test_counts_are_of_the_median_training_and_shares_of_all():
