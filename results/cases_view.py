@@ -190,14 +190,14 @@ def _chances(kept: Kept, classes: Sequence[str]) -> list[tuple[str, str, bool]]:
 
 
 def _paths(kept: Kept, classes: int) -> Iterator[dict[str, Any]]:
-    """Outlines of each class but the first: of the truth, and dashed of what was predicted."""
+    """Outlines of each class but the first: of the truth, and of what was predicted."""
     if kept.true is None or kept.predicted is None:
         return
     for number in range(1, classes):
-        for mask, dashed in ((kept.true, False), (kept.predicted, True)):
+        for mask, predicted in ((kept.true, False), (kept.predicted, True)):
             if path := pictures.outline(mask == number):
                 color = COLORS[(number - 1) % len(COLORS)]
-                yield {"d": path, "color": color, "dashed": dashed}
+                yield {"d": path, "color": color, "predicted": predicted}
 
 
 def _named(classes: Sequence[str], label: int) -> str:

@@ -90,10 +90,16 @@ def test_slices_stand_with_outlines_of_truth_and_prediction(make_run):
     kept = pictured(channels=1, masks=True)
     folder = make_run(PAIR, masks=True, primary="mean_case_dice")
     text = own(with_gallery(folder, **kept))
-    assert "Best Dice 0.950" in Page(text).text and "solid: truth" in Page(text).text
+    assert "Best Dice 0.950" in Page(text).text and "white: prediction" in Page(text).text
     pictures = re.findall(r'<svg viewBox="0 0 96 96".*?</svg>', text)
-    assert len(pictures) == 6 and all(one.count("<path") == 4 for one in pictures)
-    assert all(one.count('class="dashed"') == 2 for one in pictures)
+    assert len(pictures) == 6 and all(one.count("<path") == 6 for one in pictures)
+    # A prediction's colour lies striped upon white, so that it is seen where it meets the truth's.
+    for one in pictures:
+        under, striped = (
+            re.findall(rf'<path d="([^"]*)"[^>]*class="{name}"', one)
+            for name in ("under", "striped")
+        )
+        assert len(under) == 2 and under == striped
 
 
 def test_texts_stand_with_probabilities_and_are_escaped(make_run):
