@@ -2,7 +2,7 @@
 
 Each script is a process of its own and prints both sides with all their repeats; the table follows
 when all are done. With --short each does less, for all to end within three minutes on two idle
-cores; what cannot be made so short is left out, and said.
+cores; what is not the engine's or cannot be made so short is left out, and said.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SCRIPTS = {
     "makespan": "four studies in one experiment against one after another",
     "ten_thousand": "10,000 trials of a second on 16 logical workers",
 }
-TOO_LONG = {
+LEFT_OUT = {
     "makespan": "it starts 40 workers a repeat",
     "training_throughput": "an update of it takes most of a second",
     "loading": "it is not the engine's",
@@ -46,7 +46,7 @@ def main() -> int:
     given = parser.parse_args()
     if unknown := [name for name in given.name if name not in SCRIPTS]:
         parser.error(f"no script is called {', '.join(unknown)}: there are {', '.join(SCRIPTS)}")
-    names = given.name or [n for n in SCRIPTS if not (given.short and n in TOO_LONG)]
+    names = given.name or [n for n in SCRIPTS if not (given.short and n in LEFT_OUT)]
     print(f"{os.cpu_count()} CPUs, load {_load()}")
     found: list[figures.Figure] = []
     failed: list[str] = []
@@ -63,8 +63,8 @@ def main() -> int:
             else:
                 found += figures.read(path)
     print(f"\n{figures.table(found)}")
-    left_out = [name for name in TOO_LONG if given.short and name not in names]
-    for line in [*failed, *(f"{name} is left out: {TOO_LONG[name]}" for name in left_out)]:
+    left_out = [name for name in LEFT_OUT if given.short and name not in names]
+    for line in [*failed, *(f"{name} is left out: {LEFT_OUT[name]}" for name in left_out)]:
         print(line)
     return 1 if failed else 0
 
